@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+# Sourced. jobsrv_need WHAT... makes sure that the tools and libraries for it
+# are there: installed where apt-get can do that, else named, and the script
+# ends. Nothing is asked of the network when all is there.
+#
+#   build   to configure and compile
+#   check   to run the tests as well
+#   demo    to run the demo
+#   ci      for everything in .ci/run
+
+# One line each: Debian package, what it is needed for, how to see that it is
+# there. What is seen counts, not who installed it.
+jobsrv_packages() {
+  cat <<'TABLE'
+gcc            build  jobsrv_has_cc
+libc6-dev      build  jobsrv_has_cc
+cmake          build  command -v cmake
+ninja-build    build  command -v ninja
+pkg-config     build  command -v pkg-config
+libuv1-dev     build  pkg-config --exists libuv
+libjansson-dev build  pkg-config --exists jansson
+node-llhttp    build  jobsrv_has_llhttp
+libcmocka-dev  check  pkg-config --exists cmocka
+g++            check  command -v c++
+python3        check  command -v python3
+curl           check  command -v curl
+curl           demo   command -v curl
+clang          ci     command -v clang
+libclang-rt-14-dev ci jobsrv_has_clang_rt
+clang-tidy     ci     command -v clang-tidy
+cppcheck       ci     command -v cppcheck
+valgrind       ci     command -v valgrind
+TABLE
+}
+
+jobsrv_has_cc() {
+  command -v cc || return 1
+  printf '#include <stdio.h>\n' | cc -E - >/dev/null
+}
+
+jobsrv_has_llhttp() {
+  [ -f /usr/share/llhttp/llhttp.c ] || [ -f /usr/local/share/llhttp/llhttp.c ] ||
+    pkg-config --exists libllhttp
+}
+
+# Where another clang is the default one, its own runtime is the one to have.
+jobsrv_has_clang_rt() {
+  [ -n "$(find /usr/lib/llvm-* /usr/lib/clang -name 'libclang_rt.tsan*' \
+    2>/dev/null | head -n 1)" ]
+}
+
+# Prints the packages that WHAT... needs and that are not there.
+jobsrv_missing() {
+  jobsrv_packages | while read -r package what test; do
+    case " $* " in *" $what "*) ;; *) continue ;; esac
+    eval "$test" >/dev/null 2>&1 || printf '%s\n' "$package"
+  done | sort -u
+}
+
+# Runs a command as root, or says how it was not possible.
+jobsrv_as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif ! command -v sudo >/dev/null 2>&1; then
+    return 1
+  elif sudo -n true 2>/dev/null; then
+    sudo -n "$@"
+  elif [ -t 0 ]; then
+    sudo "$@"
+  else
+    return 1
+  fi
+}
+
+jobsrv_apt() {
+  jobsrv_as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@"
+}
+
+jobsrv_need() {
+  # Each needs the ones before it.
+  case "$*" in
+    *ci*) set -- build check demo ci ;;
+    *check*) set -- build check demo ;;
+    *demo*) set -- build demo ;;
+    *) set -- build ;;
+  esac
+
+  jobsrv_list=$(jobsrv_missing "$@" | tr '\n' ' ')
+  [ -n "$jobsrv_list" ] || return 0
+  if command -v apt-get >/dev/null 2>&1; then
+    printf 'Installing what is missing: %s\n' "$jobsrv_list"
+    # The list is one of words. Package lists may be there and fresh already.
+    # shellcheck disable=SC2086
+    jobsrv_apt install --no-install-recommends $jobsrv_list ||
+      { jobsrv_apt update &&
+        jobsrv_apt install --no-install-recommends $jobsrv_list; } || :
+    jobsrv_list=$(jobsrv_missing "$@" | tr '\n' ' ')
+    [ -n "$jobsrv_list" ] || return 0
+  fi
+  printf 'Missing here, by their Debian names: %s\n' "$jobsrv_list" >&2
+  printf 'Install them, then run this again.\n' >&2
+  exit 1
+}
