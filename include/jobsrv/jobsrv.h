@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRV_JOBSRV_H
+#define JOBSRV_JOBSRV_H
+
+/* Everything of libjobsrv; the transport is in sse.h, test help in testing.h. */
+
+#include "jobsrv/alloc.h"
+#include "jobsrv/error.h"
+#include "jobsrv/export.h"
+#include "jobsrv/job.h"
+#include "jobsrv/json.h"
+#include "jobsrv/log.h"
+#include "jobsrv/loop.h"
+#include "jobsrv/narrate.h"
+#include "jobsrv/operation.h"
+#include "jobsrv/process.h"
+#include "jobsrv/sink.h"
+#include "jobsrv/timer.h"
+#include "jobsrv/token.h"
+#include "jobsrv/version.h"
+
+#endif /* JOBSRV_JOBSRV_H */

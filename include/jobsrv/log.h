@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRV_LOG_H
+#define JOBSRV_LOG_H
+
+/*
+ * The log of a job and the cursor that reads it: everything a transport needs
+ * to serve a job's stream, and nothing that a host could not use as well.
+ *
+ * A log holds final bytes, each event encoded once, as one chunk of HTTP/1.1's
+ * chunked coding (RFC 9112, 7.1) around one event of an event stream (WHATWG
+ * HTML, 9.2):
+ *
+ *   00007c\r\n
+ *   id: <boot>-<seq>\n
+ *   event: state\n                     not for narration
+ *   data: {"type":"state","seq":1,...}\n
+ *   \n
+ *   \r\n
+ *
+ * The size line has JOBSRV_CHUNK_HEAD bytes and the end JOBSRV_CHUNK_TAIL, so
+ * another framing takes them off by a constant, or asks for the JSON alone.
+ *
+ * The end of a job is not in its log: it comes from the record, whenever it is
+ * asked for.
+ */
+
+#include "jobsrv/narrate.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+  JOBSRV_CHUNK_HEAD = 8, /* six hexadecimal digits, CR, LF */
+  JOBSRV_CHUNK_TAIL = 2  /* CR, LF */
+};
+
+typedef struct jobsrv_cursor_s jobsrv_cursor_t;
+
+/*
+ * There is something to read. On the loop thread, at the end of a turn, at
+ * most once a turn, and not again before the cursor has been read to
+ * JOBSRV_READ_NOTHING. May detach this cursor and any other.
+ */
+typedef void (*jobsrv_cursor_cb)(jobsrv_cursor_t *cursor);
+
+/* Lives in the watcher's own struct; attaching allocates only the log. */
+struct jobsrv_cursor_s {
+  /* public */
+  void *data;
+  /* private */
+  jobsrv_cursor_cb notify;
+  struct jobsrv__log_s *log;
+  struct jobsrv__chunk_s *chunk;
+  struct jobsrv__progress_frame_s *frame;
+  jobsrv_cursor_t *next;
+  jobsrv_cursor_t *prev;
+  uint64_t after;          /* last seq read whole */
+  uint32_t offset;         /* of the first unread byte in `chunk` */
+  uint32_t progress_seen;
+  uint32_t frame_offset;   /* of the first unsent byte in `frame` */
+  uint8_t flags;
+};
+
+/*
+ * Attaches a cursor to a job of any state; reading starts behind the event
+ * numbered `after`, 0 for the first. Holds a reference to the job; what the
+ * log retains behind the cursor stays readable even past the job's retention.
+ *
+ * Returns 0; JOBSRV_EBADCURSOR when `after` is beyond the job's last event;
+ * JOBSRV_ECLOSED when the server has gone; UV_ENOMEM.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_cursor_attach(jobsrv_cursor_t *cursor,
+                         jobsrv_job_t *job,
+                         uint64_t after,
+                         jobsrv_cursor_cb notify);
+
+/* Harmless on a cursor that is detached or zeroed. */
+JOBSRV_EXTERN void jobsrv_cursor_detach(jobsrv_cursor_t *cursor);
+
+typedef enum {
+  JOBSRV_READ_NOTHING,  /* all read; `notify` will come */
+  JOBSRV_READ_EVENTS,   /* `data`: whole or begun frames of the log */
+  JOBSRV_READ_GAP,      /* events `missed_from`..`missed_to` are gone */
+  JOBSRV_READ_PROGRESS, /* `data`: one frame of the same form without id */
+  JOBSRV_READ_END       /* the job has ended and all else was read */
+} jobsrv_read_t;
+
+/* Lent until the next call on the cursor. */
+typedef struct jobsrv_view_s {
+  const char *data;      /* wire bytes; may begin inside a frame that was
+                            advanced into */
+  size_t len;
+  uint64_t missed_from;
+  uint64_t missed_to;
+} jobsrv_view_t;
+
+/*
+ * What comes next, as much of it as lies together. Gives the same again until
+ * the cursor is advanced.
+ */
+JOBSRV_EXTERN jobsrv_read_t jobsrv_cursor_peek(jobsrv_cursor_t *cursor,
+                                               jobsrv_view_t *view);
+
+/*
+ * Moves on: by `len` bytes of the EVENTS or PROGRESS that was peeked (part of
+ * a frame is fine: the rest stays pinned and comes next), or over the GAP
+ * (`len` 0).
+ */
+JOBSRV_EXTERN void jobsrv_cursor_advance(jobsrv_cursor_t *cursor, size_t len);
+
+/* One event of a log, for readers with another framing. */
+typedef struct jobsrv_entry_s {
+  jobsrv_kind_t kind;
+  int level;
+  uint64_t seq;
+  uint64_t server_seq;
+  const char *json;
+  size_t json_len;
+} jobsrv_entry_t;
+
+/*
+ * As peek and advance in one, event by event: EVENTS fills `*entry`, lent
+ * until the next call, PROGRESS fills its `json` alone, GAP fills `*gap` and
+ * moves over it. Not to be mixed with advancing into a frame.
+ */
+JOBSRV_EXTERN jobsrv_read_t jobsrv_cursor_next(jobsrv_cursor_t *cursor,
+                                               jobsrv_entry_t *entry,
+                                               jobsrv_view_t *gap);
+
+/* The last seq that was read whole. */
+JOBSRV_EXTERN uint64_t jobsrv_cursor_seq(const jobsrv_cursor_t *cursor);
+
+/* 1 while the cursor stands inside a frame. */
+JOBSRV_EXTERN int jobsrv_cursor_inside(const jobsrv_cursor_t *cursor);
+
+enum {
+  JOBSRV_RECORD_BRIEF = 1 /* leave out a result over 16 KiB, and say so */
+};
+
+/*
+ * Writes the job's record as one JSON object, without `links`, in the manner
+ * of snprintf: returns the length it has, and writes a part of it, without a
+ * NUL, when `cap` is less. A brief record never has more than
+ * JOBSRV_RECORD_MAX bytes. A record does not change after the job's end:
+ * its events.first_seq is then what was retained at the end.
+ */
+JOBSRV_EXTERN size_t jobsrv_job_record(const jobsrv_job_t *job,
+                                       int flags,
+                                       char *to,
+                                       size_t cap);
+
+enum { JOBSRV_RECORD_MAX = 128 * 1024 - 1024 };
+
+/*
+ * Parses an event id or a bare number: `<boot>-<seq>` or `<seq>`.
+ * Returns 0 with `*seq`; 1 when the boot is another one's, with its `*seq`;
+ * JOBSRV_EBADCURSOR when it is malformed or a server-wide one (`<boot>-g<N>`).
+ */
+JOBSRV_EXTERN int jobsrv_event_id_parse(const jobsrv_t *srv,
+                                        const char *text,
+                                        size_t len,
+                                        uint64_t *seq);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* JOBSRV_LOG_H */

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRV_NARRATE_H
+#define JOBSRV_NARRATE_H
+
+/*
+ * Narration: what a job says while it runs. One line of code becomes a
+ * numbered, structured event in the log of the job it belongs to, and reaches
+ * whoever watches that job and the sinks the host has added; nobody else.
+ *
+ * Every call here is [any]. From one thread, the order of calls is kept, the
+ * finish included. Text is taken as UTF-8, repaired where it is not.
+ */
+
+#include "jobsrv/job.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An event at MUTE reaches nobody; a filter at MUTE lets nothing through. */
+#define JOBSRV_LEVEL_MAP(XX)                                                  \
+  XX(TRACE, 1, "trace")                                                       \
+  XX(DEBUG, 2, "debug")                                                       \
+  XX(INFO, 3, "info")                                                         \
+  XX(WARN, 4, "warn")                                                         \
+  XX(ERROR, 5, "error")                                                       \
+  XX(FATAL, 6, "fatal")                                                       \
+  XX(MUTE, 7, "mute")
+
+typedef enum {
+#define XX(name, number, text) JOBSRV_##name = number,
+  JOBSRV_LEVEL_MAP(XX)
+#undef XX
+  JOBSRV_LEVEL_MAX
+} jobsrv_level_t;
+
+/* "info", ...; "unknown" for a number that is none. */
+JOBSRV_EXTERN const char *jobsrv_level_name(int level);
+
+/* Calls of the macros below that are under this level are compiled away. */
+#ifndef JOBSRV_LEVEL_FLOOR
+# define JOBSRV_LEVEL_FLOOR JOBSRV_TRACE
+#endif
+
+/* What an event is. Those after DATA are made by the library alone. */
+#define JOBSRV_KIND_MAP(XX)                                                   \
+  XX(NARRATION, "narration")                                                  \
+  XX(DATA, "data")                                                            \
+  XX(STATE, "state")                                                          \
+  XX(DROPPED, "dropped")                                                      \
+  XX(PROGRESS, "progress")                                                    \
+  XX(GAP, "gap")                                                              \
+  XX(END, "end")
+
+typedef enum {
+#define XX(name, text) JOBSRV_KIND_##name,
+  JOBSRV_KIND_MAP(XX)
+#undef XX
+  JOBSRV_KIND_MAX
+} jobsrv_kind_t;
+
+/* "narration", ...; "unknown" for a number that is none. */
+JOBSRV_EXTERN const char *jobsrv_kind_name(jobsrv_kind_t kind);
+
+typedef enum {
+  JOBSRV_FIELD_STRING,
+  JOBSRV_FIELD_I64,
+  JOBSRV_FIELD_U64,
+  JOBSRV_FIELD_DOUBLE,
+  JOBSRV_FIELD_BOOL,
+  JOBSRV_FIELD_JSON
+} jobsrv_field_type_t;
+
+/*
+ * A typed extra. One whose key is in JOBSRV_WELL_KNOWN_MAP and whose type is
+ * the one given there stands at the top level of the event's JSON; the others
+ * stand under "fields". NaN and infinities become null.
+ */
+typedef struct jobsrv_field_s {
+  const char *key; /* 1..64 bytes of [A-Za-z0-9_.-] */
+  jobsrv_field_type_t type;
+  union {
+    const char *string; /* also JSON text: validated and minified */
+    int64_t i64;
+    uint64_t u64;
+    double f64;
+    int boolean;
+  } as;
+  size_t len; /* of `string`; 0: its strlen */
+} jobsrv_field_t;
+
+#define JOBSRV_WELL_KNOWN_MAP(XX)                                             \
+  XX(session_id, STRING)                                                      \
+  XX(task_id, STRING)                                                         \
+  XX(pool_id, STRING)                                                         \
+  XX(replica_id, STRING)                                                      \
+  XX(worker_id, STRING)                                                       \
+  XX(hive_id, STRING)                                                         \
+  XX(operation, STRING)                                                       \
+  XX(error_kind, STRING)                                                      \
+  XX(retry_after_ms, U64)                                                     \
+  XX(backoff_ms, U64)                                                         \
+  XX(duration_ms, U64)                                                        \
+  XX(predicted_start_ms, U64)                                                 \
+  XX(queue_position, U64)                                                     \
+  XX(engine, STRING)                                                          \
+  XX(engine_version, STRING)                                                  \
+  XX(model_ref, STRING)                                                       \
+  XX(device, STRING)                                                          \
+  XX(tokens_in, U64)                                                          \
+  XX(tokens_out, U64)                                                         \
+  XX(decode_time_ms, U64)                                                     \
+  XX(emitted_by, STRING)                                                      \
+  XX(emitted_at_ms, U64)
+
+/*
+ * One event. Whoever narrates fills what they have by designated initialisers
+ * and leaves the rest zero; a sink finds everything filled. All texts are lent
+ * for the call. `size` of 0 is taken as the size of this library's struct.
+ */
+typedef struct jobsrv_event_s {
+  size_t size;
+  int level;                  /* 0: JOBSRV_INFO */
+  const char *actor;          /* who acts; NULL: the operation's name */
+  const char *action;         /* what is done; NULL: "say" */
+  const char *target;         /* what it is done to; NULL: absent */
+  const char *human;          /* plain words; NULL: "" */
+  const char *cute;           /* the other two voices; NULL: absent */
+  const char *story;
+  const char *correlation_id; /* NULL: the job's */
+  const char *request_id;     /* NULL: the job's */
+  const char *trace_id;       /* 32 hex digits; NULL: absent */
+  const char *span_id;        /* 16 hex digits */
+  const char *parent_span_id;
+  const char *file;           /* shown as "source":"file:line" */
+  int line;
+  const char *function;       /* shown as "fn_name" */
+  const jobsrv_field_t *fields;
+  size_t nfields;
+  const char *payload;        /* jobsrv_data(): JSON text */
+  size_t payload_len;
+  /* set by the library for sinks, ignored from callers */
+  jobsrv_kind_t kind;
+  uint64_t seq;               /* in the job, from 1; 0: belongs to no job */
+  uint64_t server_seq;        /* over all jobs of the server */
+  uint64_t wall_ns;
+  const char *job_id;         /* NULL: belongs to no job */
+  jobsrv_job_t *job;          /* lent; NULL: belongs to no job */
+  const char *json;           /* the event's own JSON object, as on the wire */
+  size_t json_len;
+} jobsrv_event_t;
+
+/*
+ * Narrates `event` into `job`; NULL stands for the job in whose callback or
+ * thread operation this thread is. An event with no job at all is counted and
+ * goes to the host's sinks only, when it is on a loop thread inside a callback
+ * of the library; else it is refused.
+ *
+ * Returns 0, also for an event under the level; JOBSRV_EENDED when the job is
+ * seen to have ended; JOBSRV_EDROPPED when the inbox is full (counted, and
+ * announced in the job's log); JOBSRV_EJSON for a JSON field that is none;
+ * JOBSRV_ETOOBIG when it would not fit max_event_bytes even with its texts cut;
+ * UV_EINVAL for a bad key, level or size; UV_ENOMEM (counted as dropped);
+ * JOBSRV_ENOCONTEXT; JOBSRV_ECLOSED.
+ */
+JOBSRV_EXTERN int jobsrv_narrate_event(jobsrv_job_t *job,
+                                       const jobsrv_event_t *event);
+
+/*
+ * 1 if an event of `level` for `job` (NULL: from the context) would be made.
+ * The macros ask before they evaluate their arguments.
+ */
+JOBSRV_EXTERN int jobsrv_narrates(const jobsrv_job_t *job, int level);
+
+/* What the macros call. Returns as jobsrv_narrate_event(). */
+JOBSRV_EXTERN JOBSRV_PRINTF(7, 8)
+int jobsrv_narrate_at(jobsrv_job_t *job,
+                      int level,
+                      const char *file,
+                      int line,
+                      const char *function,
+                      const char *action,
+                      const char *format,
+                      ...);
+
+#define JOBSRV_NARRATE_(job, level, action, ...)                              \
+  ((level) >= JOBSRV_LEVEL_FLOOR && jobsrv_narrates((job), (level))           \
+       ? jobsrv_narrate_at((job), (level), __FILE__, __LINE__, __func__,      \
+                           (action), __VA_ARGS__)                             \
+       : 0)
+
+/*
+ *   jobsrv_narrate(job, "fetch", "got %zu of %zu files", done, total);
+ *
+ * `job` may be NULL for the job of the context; the format is checked by the
+ * compiler, and neither it nor the arguments are touched under the level.
+ */
+#define jobsrv_narrate(job, action, ...)                                      \
+  JOBSRV_NARRATE_(job, JOBSRV_INFO, action, __VA_ARGS__)
+#define jobsrv_trace(job, action, ...)                                        \
+  JOBSRV_NARRATE_(job, JOBSRV_TRACE, action, __VA_ARGS__)
+#define jobsrv_debug(job, action, ...)                                        \
+  JOBSRV_NARRATE_(job, JOBSRV_DEBUG, action, __VA_ARGS__)
+#define jobsrv_warn(job, action, ...)                                         \
+  JOBSRV_NARRATE_(job, JOBSRV_WARN, action, __VA_ARGS__)
+#define jobsrv_error(job, action, ...)                                        \
+  JOBSRV_NARRATE_(job, JOBSRV_ERROR, action, __VA_ARGS__)
+#define jobsrv_fatal(job, action, ...)                                        \
+  JOBSRV_NARRATE_(job, JOBSRV_FATAL, action, __VA_ARGS__)
+
+/*
+ * For programs that watch: `json` (any JSON value) as the payload of an event
+ * of kind data. `len` 0 means strlen. Returns as jobsrv_narrate_event().
+ */
+JOBSRV_EXTERN int jobsrv_data_event(jobsrv_job_t *job,
+                                    const char *action,
+                                    const char *json,
+                                    size_t len);
+
+/* How far a job is. Texts are cut at 64 bytes. */
+typedef struct jobsrv_progress_s {
+  double done;       /* not negative */
+  double total;      /* 0: unknown */
+  const char *unit;  /* NULL: absent */
+  const char *phase; /* NULL: absent */
+} jobsrv_progress_t;
+
+/*
+ * Sets the job's progress. It is state, not history: watchers are sent the
+ * latest value at most ten times a second, and the last one before the end.
+ * Returns 0; JOBSRV_EENDED; JOBSRV_EDROPPED; JOBSRV_ENOCONTEXT; UV_ENOMEM;
+ * JOBSRV_ECLOSED; UV_EINVAL for a value that is negative or not a number.
+ */
+JOBSRV_EXTERN int jobsrv_progress(jobsrv_job_t *job,
+                                  const jobsrv_progress_t *progress);
+
+/*
+ * The job of this thread's context, or NULL: set around every callback and
+ * thread operation that the library makes for a job.
+ */
+JOBSRV_EXTERN jobsrv_job_t *jobsrv_context_job(void);
+
+/*
+ * Makes `job` the context of this thread until the matching leave, for a
+ * callback that the host makes itself. `context` lives in the caller's frame;
+ * leave in the reverse order of entering. The caller holds a reference.
+ */
+typedef struct jobsrv_context_s jobsrv_context_t;
+
+struct jobsrv_context_s {
+  /* private */
+  jobsrv_job_t *job;
+  jobsrv_context_t *outer;
+};
+
+JOBSRV_EXTERN void jobsrv_context_enter(jobsrv_context_t *context,
+                                        jobsrv_job_t *job);
+JOBSRV_EXTERN void jobsrv_context_leave(jobsrv_context_t *context);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* JOBSRV_NARRATE_H */

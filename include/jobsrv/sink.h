@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRV_SINK_H
+#define JOBSRV_SINK_H
+
+/*
+ * Sinks: where the host wants the narration of all its jobs to go, beside the
+ * people who watch single jobs. The library has none unless one is added, and
+ * writes nothing by itself.
+ */
+
+#include "jobsrv/narrate.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct jobsrv_sink_s jobsrv_sink_t;
+
+/* All on the loop thread. Only `event` must be there. */
+typedef struct jobsrv_sink_ops_s {
+  size_t size; /* sizeof(jobsrv_sink_ops_t) */
+  /*
+   * One numbered event, the state changes and ends of jobs included, in the
+   * order of their numbers. Must not block. Lent for the call.
+   */
+  void (*event)(void *self, const jobsrv_event_t *event);
+  /* Nothing more will come: the last call, `self` may be freed in it. */
+  void (*close)(void *self);
+} jobsrv_sink_ops_t;
+
+/*
+ * Adds a sink for events of `level` (0: JOBSRV_INFO) and above; state changes
+ * and ends come at JOBSRV_INFO. `ops` stays valid as long as the sink.
+ * `*out` may be NULL.
+ *
+ * Returns 0, UV_ENOMEM, UV_EINVAL, or JOBSRV_ECLOSED; when not 0, `close` is
+ * not called.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_sink_add(jobsrv_t *srv,
+                    const jobsrv_sink_ops_t *ops,
+                    void *self,
+                    int level,
+                    jobsrv_sink_t **out);
+
+/* Takes it away, also from inside its own `event`. Calls `close`. */
+JOBSRV_EXTERN void jobsrv_sink_remove(jobsrv_sink_t *sink);
+
+typedef enum {
+  JOBSRV_CONSOLE_TEXT, /* 2026-11-23T09:44:49.123Z info  ...e3f1 actor action human */
+  JOBSRV_CONSOLE_JSON  /* the event's JSON object, one a line */
+} jobsrv_console_form_t;
+
+typedef struct jobsrv_console_options_s {
+  size_t size;                /* set by jobsrv_console_options_init() */
+  int fd;                     /* lent: not closed; 0 means 2 */
+  jobsrv_console_form_t form;
+  int level;                  /* 0: JOBSRV_INFO */
+  int colour;                 /* 1: ANSI colours in the text form */
+  uint32_t max_bytes;         /* 0: 1 MiB waiting; past it events are dropped */
+} jobsrv_console_options_t;
+
+static inline void
+jobsrv_console_options_init(jobsrv_console_options_t *options) {
+  memset(options, 0, sizeof(*options));
+  options->size = sizeof(*options);
+}
+
+/*
+ * Adds the console sink: one line an event, controls shown as \x1b. Lines are
+ * written by the server's writer thread, so a terminal that stands still stops
+ * nobody; what does not fit its bound is dropped and counted, and a line says
+ * how many when there is room again. Drain and close wait for what is queued,
+ * as long as the descriptor takes it.
+ *
+ * Returns as jobsrv_sink_add(), or what making the thread returned.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_console_add(jobsrv_t *srv,
+                       const jobsrv_console_options_t *options,
+                       jobsrv_sink_t **out);
+
+/* Events this sink has dropped so far; 0 for sinks that drop none. */
+JOBSRV_EXTERN uint64_t jobsrv_sink_dropped(const jobsrv_sink_t *sink);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* JOBSRV_SINK_H */

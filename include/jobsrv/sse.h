@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRV_SSE_H
+#define JOBSRV_SSE_H
+
+/*
+ * The HTTP/1.1 and Server-Sent Events transport: serves a server's jobs and
+ * their narration from the same loop. HTTP as RFC 9110 and 9112, event streams
+ * as WHATWG HTML 9.2, problems as RFC 9457. All calls belong to the loop
+ * thread.
+ *
+ *   POST   P/jobs               creates a job
+ *   GET    P/jobs/{id}          its record
+ *   GET    P/jobs/{id}/stream   its narration, live and from the start
+ *   DELETE P/jobs/{id}          asks it to stop, as POST P/jobs/{id}/cancel
+ *   GET    /health  /ready      alive; taking work
+ *
+ * P is the prefix. Only operations with `expose` can be created, and jobs with
+ * `is_private` cannot be seen.
+ */
+
+#include "jobsrv/jobsrv.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct jobsrv_sse_s jobsrv_sse_t;
+
+/* All fields are copied. Zero is always the default named beside it. */
+typedef struct jobsrv_sse_options_s {
+  size_t size;                  /* set by jobsrv_sse_options_init() */
+  const char *prefix;           /* NULL: "/v1" */
+  const char *const *allow_hosts;    /* NULL-ended; besides localhost and IP
+                                        literals */
+  const char *const *allow_origins;  /* NULL-ended; besides the Host itself */
+  const char *bearer_token;     /* NULL: none is asked for */
+
+  uint32_t max_request_line;    /* 0: 8 KiB; past it 414 */
+  uint32_t max_header_bytes;    /* 0: 32 KiB; past it 431 */
+  uint32_t max_header_fields;   /* 0: 100; past it 431 */
+  uint32_t max_body;            /* 0: 1 MiB; past it 413 */
+  uint32_t max_chunk_extension; /* 0: 16 KiB in one body; past it 413 */
+  uint32_t max_trailer_bytes;   /* 0: 8 KiB; past it 431 */
+  uint32_t max_json_depth;      /* 0: 64; past it 400 */
+  uint32_t max_connections;     /* 0: 1,024, and never above the descriptor
+                                   limit less 64; past it 503 */
+  uint32_t max_streams;         /* 0: 3/4 of max_connections; past it 503 */
+  uint32_t max_streams_per_job; /* 0: 256; past it 429 */
+  uint32_t max_pipelined;       /* 0: 100 requests waiting; then reading stops */
+
+  uint32_t head_timeout_ms;     /* 0: 10,000 from its first byte; past it 408 */
+  uint32_t body_timeout_ms;     /* 0: 30,000; past it 408 */
+  uint32_t silent_timeout_ms;   /* 0: 10,000 from accept to the first byte */
+  uint32_t keepalive_idle_ms;   /* 0: 60,000 between requests */
+  uint32_t write_stall_ms;      /* 0: 20,000 without progress of a write */
+  uint32_t heartbeat_ms;        /* 0: 15,000 without a write on a stream */
+  uint32_t retry_ms;            /* 0: 2,000; 1,000..60,000 */
+  uint32_t send_buffer;         /* 0: the kernel's; SO_SNDBUF of connections */
+} jobsrv_sse_options_t;
+
+static inline void jobsrv_sse_options_init(jobsrv_sse_options_t *options) {
+  memset(options, 0, sizeof(*options));
+  options->size = sizeof(*options);
+}
+
+/*
+ * Makes a transport for `srv`, attached to it as a part: it takes part in
+ * drain and close. `options` may be NULL.
+ *
+ * Returns 0, UV_ENOMEM, JOBSRV_EOPTIONS, or UV_EINVAL for a limit out of range
+ * or a prefix that is not "/" followed by visible ASCII without a final "/".
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_sse_new(jobsrv_sse_t **out,
+                   jobsrv_t *srv,
+                   const jobsrv_sse_options_t *options);
+
+/*
+ * Listens: "127.0.0.1:7070", "[::1]:7070" (port 0 picks one) or "unix:PATH"
+ * (mode 0600; a socket file nobody listens on is replaced, and it is removed
+ * at close). May be called several times.
+ *
+ * Returns 0, UV_EINVAL for an address of another form, UV_ENAMETOOLONG,
+ * UV_ENOMEM, JOBSRV_EDRAINING, or what socket, bind or listen returned
+ * (UV_EADDRINUSE, UV_EACCES, ...).
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_sse_listen(jobsrv_sse_t *sse, const char *address);
+
+/*
+ * Writes where listener `index` (from 0, in order of listening) can be
+ * reached: "http://127.0.0.1:7070" or "unix:PATH".
+ * Returns 0, UV_ENOENT when there is none, UV_ENOBUFS when `cap` is too small.
+ */
+JOBSRV_EXTERN int jobsrv_sse_address(const jobsrv_sse_t *sse,
+                                     size_t index,
+                                     char *to,
+                                     size_t cap);
+
+/* The port of listener `index`, 0 when it has none. */
+JOBSRV_EXTERN int jobsrv_sse_port(const jobsrv_sse_t *sse, size_t index);
+
+typedef void (*jobsrv_sse_close_cb)(jobsrv_sse_t *sse, void *data);
+
+/*
+ * Closes listeners and connections at once; `cb`, which may be NULL, is called
+ * when the last handle is closed, and `sse` is gone after it. A second call is
+ * ignored. jobsrv_close() does the same to the transports of its server.
+ */
+JOBSRV_EXTERN void jobsrv_sse_close(jobsrv_sse_t *sse,
+                                    jobsrv_sse_close_cb cb,
+                                    void *data);
+
+typedef struct jobsrv_sse_stats_s {
+  size_t size;               /* set by the caller to sizeof *stats */
+  uint64_t accepted;         /* connections */
+  uint64_t refused;          /* of them, over max_connections */
+  uint64_t requests;
+  uint64_t problems;         /* answers of 400 and above */
+  uint64_t streams_opened;
+  uint64_t bytes_sent;
+  uint64_t stalled;          /* connections cut by write_stall_ms */
+  uint64_t accept_pauses;    /* for want of descriptors */
+  uint32_t connections;
+  uint32_t streams;
+} jobsrv_sse_stats_t;
+
+/* Fills as much of `stats` as its size says. */
+JOBSRV_EXTERN void jobsrv_sse_stats(const jobsrv_sse_t *sse,
+                                    jobsrv_sse_stats_t *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* JOBSRV_SSE_H */

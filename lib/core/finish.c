@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "base/alloc.h"
+#include "core/server.h"
+#include "jobsrv/operation.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/*
+ * A finish is claimed by one compare-and-swap, written, then said. What it
+ * comes to is judged on the loop, by the token as it is at that moment: so a
+ * finish that overtakes the message of a cancel is still judged rightly.
+ */
+
+enum { MAX_MESSAGE = 4096, MAX_CODE = 64, MAX_DEPTH = 64 };
+
+static const char *const constants[] = {
+  "failed", "cancelled", "no_memory", "start_failed", "spawn_failed",
+  "exit_status", "signal", "exit_status_lost",
+};
+
+static const char *constant_code(const char *code) {
+  if (code == NULL)
+    return constants[0];
+  for (size_t i = 0; i < sizeof(constants) / sizeof(constants[0]); i++)
+    if (strcmp(code, constants[i]) == 0)
+      return constants[i];
+  return NULL;
+}
+
+/* Leaves `finish->code` NULL when there is no memory. */
+static void copy_code(const jobsrv_alloc_t *alloc,
+                      jobsrv__finish_t *finish,
+                      const char *code) {
+  finish->code = constant_code(code);
+  if (finish->code == NULL) {
+    finish->code = jobsrv__strndup(alloc, code, strnlen(code, MAX_CODE));
+    finish->owns_code = finish->code != NULL;
+  }
+}
+
+/* At most MAX_MESSAGE bytes, whole characters, with a mark of what was cut. */
+static char *copy_message(const jobsrv_alloc_t *alloc, const char *message) {
+  size_t len = strlen(message);
+  size_t keep = len;
+  char mark[48] = "";
+  char *copy;
+
+  if (len > MAX_MESSAGE) {
+    keep = MAX_MESSAGE - sizeof(mark);
+    while (keep > 0 && ((unsigned char) message[keep] & 0xc0) == 0x80)
+      keep--;
+    snprintf(mark, sizeof(mark), " ...(+%zu bytes)", len - keep);
+  }
+  copy = jobsrv__malloc(alloc, keep + strlen(mark) + 1);
+  if (copy == NULL)
+    return NULL;
+  memcpy(copy, message, keep);
+  memcpy(copy + keep, mark, strlen(mark) + 1);
+  return copy;
+}
+
+/* Moves `mine` into the job if nobody was before; else it stays the caller's. */
+static int claim(jobsrv_job_t *job, jobsrv__finish_t *mine) {
+  unsigned char expected = JOBSRV__FINISH_OPEN;
+
+  if (!atomic_compare_exchange_strong(&job->finish_state, &expected,
+                                      JOBSRV__FINISH_CLAIMED))
+    return JOBSRV_ESETTLED;
+  job->finish = *mine;
+  memset(mine, 0, sizeof(*mine));
+  expected = JOBSRV__FINISH_CLAIMED;
+  if (atomic_compare_exchange_strong(&job->finish_state, &expected,
+                                     JOBSRV__FINISH_SAID))
+    return 0;
+  *mine = job->finish; /* the job ended in between, without looking at it */
+  memset(&job->finish, 0, sizeof(job->finish));
+  return JOBSRV_ESETTLED;
+}
+
+static void on_finish(jobsrv__mail_t *mail, void *owner) {
+  jobsrv_job_t *job = JOBSRV__CONTAINER(mail, jobsrv_job_t, finish_mail);
+
+  if (owner != NULL)
+    jobsrv__job_let_go(job);
+  jobsrv_job_unref(job);
+}
+
+/* Takes its place behind what this thread has narrated. */
+static void deliver(jobsrv_job_t *job) {
+  if (jobsrv__on_loop(job->srv) && jobsrv__mailbox_empty(job->mailbox)) {
+    jobsrv__job_let_go(job);
+    return;
+  }
+  jobsrv_job_ref(job);
+  job->finish_mail.run = on_finish;
+  if (jobsrv__mailbox_post(job->mailbox, &job->finish_mail) != 0)
+    jobsrv_job_unref(job); /* the server has closed and ended the job */
+}
+
+static int may_finish(const jobsrv_job_t *job) {
+  jobsrv_state_t state = jobsrv_job_state(job);
+
+  if (jobsrv_state_terminal(state))
+    return JOBSRV_ESETTLED;
+  if (state != JOBSRV_STATE_RUNNING ||
+      (job->operation != NULL && job->operation->def.style == JOBSRV_PROCESS))
+    return JOBSRV_ESTATE;
+  return 0;
+}
+
+static int finish(jobsrv_job_t *job, jobsrv__finish_t *mine) {
+  int err = claim(job, mine);
+
+  if (err != 0)
+    jobsrv__finish_clear(&job->srv->alloc, mine);
+  else if (job->operation == NULL ||
+           job->operation->def.style != JOBSRV_THREAD)
+    deliver(job); /* a thread operation lets go when `run` returns */
+  return err;
+}
+
+int jobsrv_job_complete(jobsrv_job_t *job, const char *result, size_t len) {
+  jobsrv__finish_t mine = { .completed = 1 };
+  jobsrv_json_error_t error;
+  int err = may_finish(job);
+
+  if (err != 0)
+    return err;
+  if (result != NULL) {
+    if (len == 0)
+      len = strlen(result);
+    if (len > job->srv->options.max_result)
+      return JOBSRV_ETOOBIG;
+    err = jobsrv_json_check(result, len, MAX_DEPTH, &error);
+    if (err != 0)
+      return err;
+    mine.result = jobsrv__strndup(&job->srv->alloc, result, len);
+    mine.result_len = len;
+    if (mine.result == NULL)
+      return UV_ENOMEM;
+  }
+  return finish(job, &mine);
+}
+
+int jobsrv_job_fail(jobsrv_job_t *job, const char *code, const char *message) {
+  const jobsrv_alloc_t *alloc = &job->srv->alloc;
+  jobsrv__finish_t mine = { 0 };
+  int err = may_finish(job);
+
+  if (err != 0)
+    return err;
+  copy_code(alloc, &mine, code);
+  if (message != NULL)
+    mine.message = copy_message(alloc, message);
+  if (mine.code == NULL || (message != NULL && mine.message == NULL)) {
+    jobsrv__finish_clear(alloc, &mine);
+    return UV_ENOMEM;
+  }
+  return finish(job, &mine);
+}
+
+void jobsrv__job_say(jobsrv_job_t *job,
+                     int completed,
+                     const char *code,
+                     const char *message) {
+  const jobsrv_alloc_t *alloc = &job->srv->alloc;
+  jobsrv__finish_t mine = { .completed = completed != 0 };
+
+  if (!completed) {
+    copy_code(alloc, &mine, code);
+    if (mine.code == NULL)
+      mine.code = constant_code(NULL);
+    if (message != NULL)
+      mine.message = copy_message(alloc, message);
+  }
+  if (claim(job, &mine) != 0)
+    jobsrv__finish_clear(alloc, &mine);
+}
+
+void jobsrv__job_let_go(jobsrv_job_t *job) {
+  const jobsrv_reason_t *reason;
+
+  if (jobsrv__job_ended(job)) {
+    job->srv->stats.late_finishes++;
+    return;
+  }
+  jobsrv__token_adopt(&job->token);
+  jobsrv__token_seal(&job->token);
+  reason = jobsrv_token_reason(&job->token);
+  if (reason != NULL)
+    jobsrv__job_note_stop(job);
+  if (atomic_load(&job->finish_state) == JOBSRV__FINISH_SAID &&
+      job->finish.completed)
+    jobsrv__job_end(job, JOBSRV_STATE_COMPLETED);
+  else if (reason != NULL && reason->code <= JOBSRV_REASON_PARENT)
+    jobsrv__job_end(job, JOBSRV_STATE_CANCELLED);
+  else
+    jobsrv__job_end(job, JOBSRV_STATE_FAILED);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "core/server.h"
+
+#include <string.h>
+
+/* Its place among all that wait: those with an older ticket, and itself. */
+static uint32_t queue_position(const jobsrv_job_t *job) {
+  const jobsrv_t *srv = job->srv;
+  const jobsrv__operation_t *operation;
+  const jobsrv_job_t *other;
+  uint32_t position = 1;
+
+  if (jobsrv_job_state(job) != JOBSRV_STATE_QUEUED || job->operation == NULL)
+    return 0;
+  for (jobsrv__queue_t *link = jobsrv__queue_front(&srv->operations);
+       link != NULL; link = jobsrv__queue_next(&srv->operations, link)) {
+    operation = JOBSRV__CONTAINER(link, jobsrv__operation_t, in_server);
+    for (jobsrv__queue_t *at = jobsrv__queue_front(&operation->queued);
+         at != NULL; at = jobsrv__queue_next(&operation->queued, at)) {
+      other = JOBSRV__CONTAINER(at, jobsrv_job_t, in_state);
+      if (other->ticket >= job->ticket)
+        break;
+      position++;
+    }
+  }
+  return position;
+}
+
+static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
+  const jobsrv__finish_t *finish = &job->finish;
+  int ended = jobsrv__job_ended(job);
+
+  info->state = jobsrv_job_state(job);
+  info->attempt = job->attempt_no;
+  info->queue_position = queue_position(job);
+  info->created_wall_ns = job->created_wall;
+  info->started_wall_ns = job->started_wall;
+  info->finished_wall_ns = job->finished_wall;
+  if (job->started_ns != 0)
+    info->duration_ns =
+        (ended ? job->finished_ns : jobsrv_now(job->srv)) - job->started_ns;
+  info->first_seq = 1;
+  info->last_seq = job->seq;
+  info->cancel_reason = jobsrv_token_reason(&job->token);
+  info->error_code = jobsrv__job_error_code(job);
+  info->error_message = jobsrv__job_error_message(job);
+  info->exit_status = job->exit_status;
+  info->signal = job->signal;
+  info->abandoned = (job->flags & JOBSRV__JOB_ABANDONED) != 0;
+  info->cancellable = atomic_load(&job->cancellable);
+  info->is_private = (job->flags & JOBSRV__JOB_PRIVATE) != 0;
+  if (info->state == JOBSRV_STATE_COMPLETED) {
+    info->result = finish->result;
+    info->result_len = finish->result_len;
+  }
+  if (job->labels != NULL) {
+    info->principal = job->labels->principal;
+    info->correlation_id = job->labels->correlation_id;
+    info->request_id = job->labels->request_id;
+  }
+}
+
+void jobsrv_job_info(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
+  jobsrv_job_info_t all = { 0 };
+  size_t size = info->size < sizeof(all) ? info->size : sizeof(all);
+
+  fill(job, &all);
+  all.size = info->size;
+  memcpy(info, &all, size);
+}
+
+void jobsrv_stats(const jobsrv_t *srv, jobsrv_stats_t *stats) {
+  jobsrv_stats_t all = srv->stats;
+  size_t size = stats->size < sizeof(all) ? stats->size : sizeof(all);
+
+  all.size = stats->size;
+  all.live = srv->live;
+  all.queued = srv->nqueued;
+  all.running = srv->live - srv->nqueued;
+  all.retained = srv->registry.nretained;
+  all.wakes = jobsrv__mailbox_wakes(srv->mailbox);
+  memcpy(stats, &all, size);
+}

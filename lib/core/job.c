@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "base/alloc.h"
+#include "core/server.h"
+
+#include <assert.h>
+#include <string.h>
+
+/*
+ * References: the registry has one until the job expires; so has whoever took
+ * one, and whatever is under way in the mailbox. The last one gives the slot
+ * back, on the loop; off the loop it sends the slot home. After the server has
+ * closed there is no home, and the slot only lets go of what it holds.
+ */
+
+jobsrv_job_t *jobsrv_job_ref(jobsrv_job_t *job) {
+  atomic_fetch_add_explicit(&job->refs, 1, memory_order_relaxed);
+  return job;
+}
+
+static void on_unref(jobsrv__mail_t *mail, void *owner) {
+  (void) owner;
+  jobsrv__job_free(JOBSRV__CONTAINER(mail, jobsrv_job_t, unref_mail));
+}
+
+void jobsrv_job_unref(jobsrv_job_t *job) {
+  if (atomic_fetch_sub_explicit(&job->refs, 1, memory_order_acq_rel) != 1)
+    return;
+  if (!jobsrv__on_loop(job->srv)) {
+    job->unref_mail.run = on_unref;
+    if (jobsrv__mailbox_post(job->mailbox, &job->unref_mail) == 0)
+      return;
+  }
+  jobsrv__job_free(job);
+}
+
+void jobsrv__finish_clear(const jobsrv_alloc_t *alloc,
+                          jobsrv__finish_t *finish) {
+  if (finish->owns_code)
+    jobsrv__free(alloc, (char *) (uintptr_t) finish->code);
+  jobsrv__free(alloc, finish->message);
+  jobsrv__free(alloc, finish->result);
+  memset(finish, 0, sizeof(*finish));
+}
+
+static void payload_clear(jobsrv_job_t *job) {
+  jobsrv__free(&job->srv->alloc, job->payload);
+  job->payload = NULL;
+  job->payload_len = 0;
+}
+
+void jobsrv__job_free(jobsrv_job_t *job) {
+  jobsrv_t *srv = job->srv;
+  jobsrv__mailbox_t *mailbox = job->mailbox;
+
+  srv->observer->gone(job);
+  jobsrv__token_clear(&job->token);
+  if (job->release != NULL)
+    job->release(job->data);
+  payload_clear(job);
+  jobsrv__finish_clear(&srv->alloc, &job->finish);
+  jobsrv__free(&srv->alloc, job->labels);
+  if (job->operation != NULL)
+    jobsrv__operation_unref(job->operation);
+  if (!atomic_load(&srv->closed))
+    jobsrv__slab_give(&srv->registry.slab, job);
+  jobsrv__mailbox_unref(mailbox);
+}
+
+uint64_t jobsrv__job_number(jobsrv_job_t *job, uint64_t *server_seq) {
+  *server_seq = ++job->srv->server_seq;
+  job->srv->stats.events++;
+  return ++job->seq;
+}
+
+void jobsrv__job_move(jobsrv_job_t *job, jobsrv_state_t to) {
+  jobsrv_state_t from = atomic_load_explicit(&job->state, memory_order_relaxed);
+
+  assert(jobsrv_state_allowed(from, to));
+  atomic_store_explicit(&job->state, (unsigned char) to, memory_order_release);
+  if (jobsrv_state_terminal(to))
+    job->srv->observer->ended(job, from);
+  else
+    job->srv->observer->transition(job, from, to);
+  jobsrv__hooks_call(job, from, to);
+}
+
+static void count_end(jobsrv_t *srv, jobsrv_state_t how) {
+  srv->live--;
+  if (how == JOBSRV_STATE_COMPLETED)
+    srv->stats.completed++;
+  else if (how == JOBSRV_STATE_FAILED)
+    srv->stats.failed++;
+  else
+    srv->stats.cancelled++;
+}
+
+void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
+  jobsrv_t *srv = job->srv;
+
+  if (jobsrv__job_ended(job))
+    return;
+  jobsrv_job_ref(job);
+  jobsrv__token_adopt(&job->token);
+  jobsrv__token_seal(&job->token);
+  if (atomic_exchange(&job->finish_state, JOBSRV__FINISH_CLOSED) ==
+      JOBSRV__FINISH_SAID)
+    job->flags |= JOBSRV__JOB_FINISHED;
+  jobsrv__wheel_disarm(&srv->wheel, &job->timer);
+  jobsrv_token_unwatch(&job->token.on_parent);
+  jobsrv__dequeue(job);
+  job->finished_ns = jobsrv_now(srv);
+  job->finished_wall = jobsrv_wall_now(srv);
+  if (!(job->flags & JOBSRV__JOB_ABANDONED))
+    payload_clear(job);
+  count_end(srv, how);
+  jobsrv__job_move(job, how);
+  jobsrv__registry_retain(job);
+  jobsrv__keep_alive(srv);
+  jobsrv__drain_look(srv);
+  jobsrv_job_unref(job);
+}
+
+const char *jobsrv__job_error_code(const jobsrv_job_t *job) {
+  const jobsrv_reason_t *reason = jobsrv_token_reason(&job->token);
+
+  if (atomic_load(&job->state) != JOBSRV_STATE_FAILED)
+    return NULL;
+  if (reason != NULL)
+    return jobsrv_reason_name(reason->code);
+  if ((job->flags & JOBSRV__JOB_FINISHED) && job->finish.code != NULL)
+    return job->finish.code;
+  return "failed";
+}
+
+const char *jobsrv__job_error_message(const jobsrv_job_t *job) {
+  const jobsrv_reason_t *reason = jobsrv_token_reason(&job->token);
+
+  if (atomic_load(&job->state) != JOBSRV_STATE_FAILED)
+    return NULL;
+  if (reason != NULL) {
+    switch (reason->code) {
+      case JOBSRV_REASON_QUEUE_TIMEOUT: return "waited too long in the queue";
+      case JOBSRV_REASON_ATTEMPT_TIMEOUT: return "the attempt took too long";
+      case JOBSRV_REASON_DEADLINE: return "the deadline has passed";
+      case JOBSRV_REASON_SILENCE: return "nothing was heard of it too long";
+      default: break;
+    }
+  }
+  if ((job->flags & JOBSRV__JOB_FINISHED) && job->finish.message != NULL)
+    return job->finish.message;
+  return jobsrv__job_error_code(job);
+}
+
+/* ---- what anyone may ask ---- */
+
+const char *jobsrv_job_id(const jobsrv_job_t *job, char to[JOBSRV_ID_SIZE]) {
+  jobsrv__id_format(&job->id, to);
+  return to;
+}
+
+const char *jobsrv_job_operation(const jobsrv_job_t *job) {
+  if (job->operation != NULL)
+    return job->operation->def.name;
+  return job->labels != NULL && job->labels->name != NULL ? job->labels->name
+                                                          : "";
+}
+
+const char *jobsrv_job_payload(const jobsrv_job_t *job, size_t *len) {
+  if (job->payload == NULL) {
+    if (len != NULL)
+      *len = 2;
+    return "{}";
+  }
+  if (len != NULL)
+    *len = job->payload_len;
+  return job->payload;
+}
+
+void *jobsrv_job_data(const jobsrv_job_t *job) {
+  return job->data;
+}
+
+jobsrv_t *jobsrv_job_server(const jobsrv_job_t *job) {
+  return atomic_load(&job->srv->closed) ? NULL : job->srv;
+}
+
+jobsrv_state_t jobsrv_job_state(const jobsrv_job_t *job) {
+  return (jobsrv_state_t) atomic_load_explicit(&job->state,
+                                               memory_order_acquire);
+}
+
+jobsrv_token_t *jobsrv_job_token(jobsrv_job_t *job) {
+  return &job->token;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRV_CORE_JOB_H_
+#define JOBSRV_CORE_JOB_H_
+
+/*
+ * The job slot: what a jobsrv_job_t points to. It lives in a slab block that
+ * never moves. Fields belong to the loop thread unless they are atomic or said
+ * not to change.
+ */
+
+#include "base/id.h"
+#include "base/mailbox.h"
+#include "base/queue.h"
+#include "core/token.h"
+#include "jobsrv/job.h"
+#include "jobsrv/narrate.h"
+
+#include <stdatomic.h>
+
+typedef struct jobsrv__operation_s jobsrv__operation_t;
+typedef struct jobsrv__attempt_s jobsrv__attempt_t;
+typedef struct jobsrv__log_s jobsrv__log_t;
+
+/* What the work came to, made on the thread that says so. */
+typedef struct jobsrv__finish_s {
+  char *result; /* NUL-terminated */
+  size_t result_len;
+  const char *code; /* owned, or one of the library's constants */
+  char *message;
+  uint8_t owns_code;
+  uint8_t completed;
+} jobsrv__finish_t;
+
+/* Texts that most jobs do not have: made at submit, do not change. */
+typedef struct jobsrv__labels_s {
+  char *principal;
+  char *correlation_id;
+  char *request_id;
+  char *name; /* of a begun job */
+  size_t ntags;
+  jobsrv_tag_t tags[];
+} jobsrv__labels_t;
+
+/* A transition that was made before there was a log to put it into. */
+typedef struct jobsrv__note_s {
+  uint64_t server_seq;
+  uint64_t wall_ns;
+  uint8_t from;
+  uint8_t to;
+  uint8_t cancel_requested;
+} jobsrv__note_t;
+
+enum { JOBSRV__NOTES = 3 }; /* created, running, asked to stop */
+
+/* How a finish stands: claimed once per job, by whoever is first. */
+enum {
+  JOBSRV__FINISH_OPEN,
+  JOBSRV__FINISH_CLAIMED,  /* one thread is writing job->finish */
+  JOBSRV__FINISH_SAID,     /* written; a mail is on its way or held back */
+  JOBSRV__FINISH_CLOSED    /* ended or abandoned: too late */
+};
+
+enum {
+  JOBSRV__JOB_BEGUN = 1 << 0,     /* run by the host */
+  JOBSRV__JOB_ABANDONED = 1 << 1,
+  JOBSRV__JOB_PRIVATE = 1 << 2,
+  JOBSRV__JOB_FINISHED = 1 << 3, /* `finish` was said in time and counts */
+  JOBSRV__JOB_TOLD = 1 << 4,      /* the request to stop has been acted on */
+  JOBSRV__JOB_IN_REGISTRY = 1 << 5,
+  JOBSRV__JOB_HOLDS_SLOT = 1 << 6, /* counted in running */
+  JOBSRV__JOB_KILLED = 1 << 7 /* its process was sent SIGKILL */
+};
+
+struct jobsrv_job_s {
+  /* these do not change while the slot is in use */
+  jobsrv__id_t id;
+  jobsrv_t *srv;               /* not for other threads: see mailbox */
+  jobsrv__mailbox_t *mailbox;  /* one reference */
+  jobsrv__operation_t *operation;  /* NULL when begun */
+  jobsrv__labels_t *labels;    /* NULL: none */
+  void *data;
+  jobsrv_release_cb release;
+  uint32_t index;              /* in the slab */
+
+  /* for any thread */
+  atomic_uint refs;
+  atomic_uchar state;          /* jobsrv_state_t; written by job_move alone */
+  atomic_uchar finish_state;
+  atomic_uchar cancellable;
+  atomic_uchar level;          /* events below are not made */
+  atomic_uint dropped;         /* events lost since the last one that was not */
+  jobsrv__mail_t finish_mail;
+  jobsrv__mail_t unref_mail;
+  jobsrv__token_t token;       /* has its own mail for "look at the token" */
+
+  uint32_t generation;
+  uint16_t flags;
+  uint8_t nnotes;
+  uint8_t attempt_no;
+  uint64_t ticket;             /* place in the queue order */
+  jobsrv__queue_t in_state;    /* queued: its operation's; running; retained */
+  jobsrv_timer_t timer;        /* whatever is next: see jobsrv__job_clock() */
+  uint32_t timeout_ms;         /* 0: none; saturated */
+  uint32_t grace_ms;
+  uint64_t deadline_ns;        /* 0: none; monotonic */
+  uint64_t stop_ns;            /* 0: not told to stop; when told */
+  uint64_t created_ns;
+  uint64_t started_ns;
+  uint64_t finished_ns;
+  uint64_t created_wall;
+  uint64_t started_wall;
+  uint64_t finished_wall;
+  uint64_t retain_ns;
+
+  char *payload;
+  size_t payload_len;
+  jobsrv__finish_t finish;     /* owned by the claimer until SAID */
+  int exit_status;             /* -1: none */
+  int signal;                  /* 0: none */
+  jobsrv__attempt_t *attempt;  /* of the style's: thread or process */
+
+  uint64_t seq;                /* of the last numbered event */
+  uint64_t end_server_seq;
+  jobsrv__note_t notes[JOBSRV__NOTES];
+  jobsrv__log_t *log;          /* the observer's */
+};
+
+/* Arms the job's one timer for whatever comes next in its life. */
+void jobsrv__job_clock(jobsrv_job_t *job);
+
+/* Asks a job to stop for a reason without text; cannot fail. Loop thread. */
+void jobsrv__job_stop(jobsrv_job_t *job, jobsrv_reason_code_t code);
+
+/* The token of the job, or one above it, may have been set: act on it. */
+void jobsrv__job_look(jobsrv_job_t *job);
+
+/* Narrates a request to cancel, once, before anything else comes of it. */
+void jobsrv__job_note_stop(jobsrv_job_t *job);
+
+/* The job will not let go: ends it as it was asked to, without waiting. */
+void jobsrv__job_abandon(jobsrv_job_t *job);
+
+/* Code and message of a failed job; NULL otherwise. */
+const char *jobsrv__job_error_code(const jobsrv_job_t *job);
+const char *jobsrv__job_error_message(const jobsrv_job_t *job);
+
+/* Frees what a finish holds and zeroes it. */
+void jobsrv__finish_clear(const jobsrv_alloc_t *alloc,
+                          jobsrv__finish_t *finish);
+
+/* Numbers one event of the job: the next seq, and the next of the server. */
+uint64_t jobsrv__job_number(jobsrv_job_t *job, uint64_t *server_seq);
+
+/* 1 once the end is visible. [any] */
+static inline int jobsrv__job_ended(const jobsrv_job_t *job) {
+  return atomic_load_explicit(&job->state, memory_order_acquire) >=
+         JOBSRV_STATE_COMPLETED;
+}
+
+/* The only writer of `state`: moves, notes, tells observer and hooks. */
+void jobsrv__job_move(jobsrv_job_t *job, jobsrv_state_t to);
+
+/* The one function that ends a job. Harmless on one that has ended. */
+void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how);
+
+/* The last unref came home, or the close: frees all the slot holds. */
+void jobsrv__job_free(jobsrv_job_t *job);
+
+/*
+ * The operation has let go: judges by finish and token, then ends the job.
+ * Thread and process attempts call it when the thread has returned or the
+ * process has been reaped; harmless (counted as late) after an abandon.
+ */
+void jobsrv__job_let_go(jobsrv_job_t *job);
+
+/*
+ * Says what the work came to, for the styles that learn it by themselves. On
+ * the loop or the attempt's own thread; keeps an earlier finish. `code` must
+ * be a constant or NULL when memory must not be needed; `message` likewise
+ * may be NULL. Texts are copied; if that fails they are left out.
+ */
+void jobsrv__job_say(jobsrv_job_t *job,
+                     int completed,
+                     const char *code,
+                     const char *message);
+
+#endif /* JOBSRV_CORE_JOB_H_ */

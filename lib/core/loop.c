@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "base/clock.h"
+#include "core/server.h"
+
+/*
+ * The server's handles in its loop: `wake` watches the mailbox, `wheel_timer`
+ * the wheel, `idle` and `check` make the turns (turn.c). Only `wake` keeps the
+ * loop alive, and only while there is something to wait for.
+ */
+
+enum { MAILS_A_TURN = 4096 };
+
+static void on_wake(uv_poll_t *handle, int status, int events) {
+  jobsrv_t *srv = handle->data;
+
+  (void) status;
+  (void) events;
+  jobsrv__mailbox_drain(srv->mailbox, srv, MAILS_A_TURN);
+}
+
+static void wheel_arm_loop(jobsrv_t *srv);
+
+static void on_wheel_timer(uv_timer_t *handle) {
+  jobsrv_t *srv = handle->data;
+
+  srv->armed_ns = UINT64_MAX;
+  srv->stats.timer_wakes++;
+  jobsrv__wheel_run(&srv->wheel, jobsrv_now(srv));
+  if (srv->phase != JOBSRV__CLOSING)
+    wheel_arm_loop(srv);
+}
+
+/*
+ * The loop's idea of now may be old, and its timers count from there: the wake
+ * is put at a moment of the real clock, rounded up to its milliseconds.
+ */
+static void wheel_arm_loop(jobsrv_t *srv) {
+  uint64_t next = jobsrv__wheel_next(&srv->wheel);
+  uint64_t now, at, stale;
+
+  if (next >= srv->armed_ns || srv->watch.next != NULL)
+    return;
+  srv->armed_ns = next;
+  now = jobsrv_now(srv);
+  at = uv_hrtime() + (next > now ? next - now : 0);
+  at = at / 1000000 + (at % 1000000 != 0);
+  stale = uv_now(srv->loop);
+  uv_timer_start(&srv->wheel_timer, on_wheel_timer, at > stale ? at - stale : 0,
+                 0);
+}
+
+static uint64_t on_watch_next(jobsrv_clock_watch_t *watch) {
+  return jobsrv__wheel_next(
+      &JOBSRV__CONTAINER(watch, jobsrv_t, watch)->wheel);
+}
+
+static void on_watch_tick(jobsrv_clock_watch_t *watch) {
+  jobsrv_t *srv = JOBSRV__CONTAINER(watch, jobsrv_t, watch);
+
+  jobsrv__wheel_run(&srv->wheel, jobsrv_now(srv));
+}
+
+int jobsrv__loop_open(jobsrv_t *srv) {
+  int err = uv_poll_init(srv->loop, &srv->wake,
+                         jobsrv__mailbox_fd(srv->mailbox));
+
+  if (err != 0)
+    return err;
+  srv->wake.data = srv;
+  uv_timer_init(srv->loop, &srv->wheel_timer);
+  srv->wheel_timer.data = srv;
+  uv_idle_init(srv->loop, &srv->idle);
+  srv->idle.data = srv;
+  uv_check_init(srv->loop, &srv->check);
+  srv->check.data = srv;
+  srv->handles = 4;
+  srv->armed_ns = UINT64_MAX;
+
+  uv_poll_start(&srv->wake, UV_READABLE, on_wake);
+  uv_check_start(&srv->check, jobsrv__on_check);
+  uv_unref((uv_handle_t *) &srv->wake);
+  uv_unref((uv_handle_t *) &srv->wheel_timer);
+  uv_unref((uv_handle_t *) &srv->check);
+  if (srv->clock->attach != NULL) {
+    srv->watch.next = on_watch_next;
+    srv->watch.tick = on_watch_tick;
+    srv->clock->attach(srv->clock, &srv->watch);
+  }
+  return 0;
+}
+
+static void on_close(uv_handle_t *handle) {
+  jobsrv__handle_closed(handle->data);
+}
+
+void jobsrv__loop_close(jobsrv_t *srv) {
+  if (srv->watch.next != NULL)
+    srv->clock->detach(srv->clock, &srv->watch);
+  uv_close((uv_handle_t *) &srv->wake, on_close);
+  uv_close((uv_handle_t *) &srv->wheel_timer, on_close);
+  uv_close((uv_handle_t *) &srv->idle, on_close);
+  uv_close((uv_handle_t *) &srv->check, on_close);
+}
+
+void jobsrv__keep_alive(jobsrv_t *srv) {
+  uv_handle_t *wake = (uv_handle_t *) &srv->wake;
+
+  if (srv->live > 0 || srv->phase == JOBSRV__DRAINING ||
+      srv->phase == JOBSRV__FINISHING)
+    uv_ref(wake);
+  else
+    uv_unref(wake);
+}
+
+uint64_t jobsrv_now(const jobsrv_t *srv) {
+  return jobsrv__now(srv->clock);
+}
+
+uint64_t jobsrv_wall_now(const jobsrv_t *srv) {
+  return jobsrv__wall(srv->clock);
+}
+
+void jobsrv_timer_arm(jobsrv_t *srv,
+                      jobsrv_timer_t *timer,
+                      uint64_t deadline_ns,
+                      jobsrv_timer_cb cb) {
+  jobsrv__wheel_arm(&srv->wheel, timer, deadline_ns, cb);
+  if (deadline_ns < srv->armed_ns && srv->phase != JOBSRV__CLOSING)
+    wheel_arm_loop(srv);
+}
+
+void jobsrv_timer_disarm(jobsrv_t *srv, jobsrv_timer_t *timer) {
+  jobsrv__wheel_disarm(&srv->wheel, timer);
+}
+
+int jobsrv_timer_armed(const jobsrv_timer_t *timer) {
+  return jobsrv__wheel_armed(timer);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "base/alloc.h"
+#include "core/server.h"
+
+typedef struct post_s {
+  jobsrv__mail_t mail;
+  jobsrv_t *srv;
+  jobsrv__mailbox_t *mailbox; /* its reference keeps srv's memory */
+  jobsrv_post_cb cb;
+  void *data;
+} post;
+
+static void post_free(post *p) {
+  jobsrv__mailbox_t *mailbox = p->mailbox;
+
+  jobsrv__free(&p->srv->alloc, p);
+  jobsrv__mailbox_unref(mailbox);
+}
+
+static void on_post(jobsrv__mail_t *mail, void *owner) {
+  post *p = JOBSRV__CONTAINER(mail, post, mail);
+
+  p->cb(owner, p->data);
+  post_free(p);
+}
+
+int jobsrv_post(jobsrv_t *srv, jobsrv_post_cb cb, void *data) {
+  post *p = jobsrv__malloc(&srv->alloc, sizeof(*p));
+  int err;
+
+  if (p == NULL)
+    return UV_ENOMEM;
+  p->mail.run = on_post;
+  p->srv = srv;
+  p->mailbox = jobsrv__mailbox_ref(srv->mailbox);
+  p->cb = cb;
+  p->data = data;
+  err = jobsrv__mailbox_post(p->mailbox, &p->mail);
+  if (err != 0)
+    post_free(p);
+  return err;
+}

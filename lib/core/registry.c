@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "core/registry.h"
+
+#include "base/alloc.h"
+#include "core/server.h"
+
+enum { EXPIRED = 1 }; /* no slot has that address */
+
+void jobsrv__registry_init(jobsrv_t *srv, uint64_t seed) {
+  jobsrv__registry_t *registry = &srv->registry;
+
+  registry->slab.alloc = &srv->alloc;
+  jobsrv__map_init(&registry->by_id, &srv->alloc, seed);
+  jobsrv__queue_init(&registry->retained);
+}
+
+void jobsrv__registry_close(jobsrv_t *srv) {
+  jobsrv__registry_t *registry = &srv->registry;
+  jobsrv__queue_t *link;
+
+  while ((link = jobsrv__queue_front(&registry->retained)) != NULL)
+    jobsrv__registry_expire(JOBSRV__CONTAINER(link, jobsrv_job_t, in_state));
+  jobsrv__map_free(&registry->by_id);
+  jobsrv__free(&srv->alloc, registry->expired);
+  registry->expired = NULL;
+  registry->expired_count = 0;
+}
+
+int jobsrv__registry_add(jobsrv_t *srv, jobsrv_job_t **out) {
+  jobsrv__registry_t *registry = &srv->registry;
+  jobsrv_job_t *job = jobsrv__slab_take(&registry->slab);
+  int err;
+
+  if (job == NULL)
+    return UV_ENOMEM;
+  err = jobsrv__id_make(&srv->ids, &job->id);
+  if (err == 0)
+    err = jobsrv__map_put(&registry->by_id, job->id, (uintptr_t) job);
+  if (err != 0) {
+    jobsrv__slab_give(&registry->slab, job);
+    return err;
+  }
+  job->srv = srv;
+  job->mailbox = jobsrv__mailbox_ref(srv->mailbox);
+  job->flags = JOBSRV__JOB_IN_REGISTRY;
+  atomic_init(&job->refs, 1);
+  *out = job;
+  return 0;
+}
+
+/* Remembers an id as long as there is room for it. */
+static void remember(jobsrv_t *srv, jobsrv__id_t id) {
+  jobsrv__registry_t *registry = &srv->registry;
+  uint32_t max = srv->options.max_expired;
+  uint64_t *value = jobsrv__map_get(&registry->by_id, id);
+
+  if (registry->expired == NULL)
+    registry->expired = jobsrv__malloc(&srv->alloc,
+                                       max * sizeof(*registry->expired));
+  if (registry->expired == NULL) { /* then it is only unknown */
+    jobsrv__map_del(&registry->by_id, id);
+    return;
+  }
+  *value = EXPIRED;
+  if (registry->expired_count == max)
+    jobsrv__map_del(&registry->by_id,
+                    registry->expired[registry->expired_at]);
+  else
+    registry->expired_count++;
+  registry->expired[registry->expired_at] = id;
+  registry->expired_at = (registry->expired_at + 1) % max;
+}
+
+void jobsrv__registry_expire(jobsrv_job_t *job) {
+  jobsrv_t *srv = job->srv;
+
+  jobsrv__wheel_disarm(&srv->wheel, &job->timer);
+  jobsrv__queue_remove(&job->in_state);
+  srv->registry.nretained--;
+  srv->stats.expired++;
+  job->flags &= (uint16_t) ~JOBSRV__JOB_IN_REGISTRY;
+  remember(srv, job->id);
+  jobsrv_job_unref(job);
+}
+
+void jobsrv__registry_retain(jobsrv_job_t *job) {
+  jobsrv_t *srv = job->srv;
+  jobsrv__registry_t *registry = &srv->registry;
+
+  jobsrv__queue_push_back(&registry->retained, &job->in_state);
+  registry->nretained++;
+  jobsrv__job_clock(job);
+  while (registry->nretained > srv->options.max_retained)
+    jobsrv__registry_expire(
+        JOBSRV__CONTAINER(registry->retained.next, jobsrv_job_t, in_state));
+}
+
+int jobsrv_find(const jobsrv_t *srv, const char *id, jobsrv_job_t **out) {
+  jobsrv__id_t key;
+  uint64_t *value;
+
+  if (jobsrv__id_parse(id, strlen(id), &key) != 0)
+    return JOBSRV_ENOJOB;
+  value = jobsrv__map_get(&srv->registry.by_id, key);
+  if (value == NULL)
+    return JOBSRV_ENOJOB;
+  if (*value == EXPIRED)
+    return JOBSRV_EEXPIRED;
+  *out = (jobsrv_job_t *) (uintptr_t) *value;
+  return 0;
+}
+
+jobsrv_handle_t jobsrv_job_handle(const jobsrv_job_t *job) {
+  return (jobsrv_handle_t) { job->index, job->generation };
+}
+
+jobsrv_job_t *jobsrv_job_by_handle(const jobsrv_t *srv,
+                                   jobsrv_handle_t handle) {
+  jobsrv_job_t *job = jobsrv__slab_at(&srv->registry.slab, handle.index);
+
+  if (handle.generation == 0 || job == NULL ||
+      job->generation != handle.generation ||
+      !(job->flags & JOBSRV__JOB_IN_REGISTRY))
+    return NULL;
+  return job;
+}

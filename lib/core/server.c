@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/options.h"
+#include "core/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/*
+ * The server's memory belongs to its mailbox: it is there, though closed, as
+ * long as anybody holds a job or a token, so that what other threads read of
+ * it (allocator, options, clock) needs no lock and no copy.
+ */
+
+static void default_u32(uint32_t *value, uint32_t to) {
+  if (*value == 0)
+    *value = to;
+}
+
+static void default_u64(uint64_t *value, uint64_t to) {
+  if (*value == 0)
+    *value = to;
+}
+
+static int options_fill(jobsrv_options_t *o) {
+  default_u32(&o->max_jobs, 10000);
+  default_u32(&o->max_queued, 1024);
+  default_u32(&o->max_threads, 8);
+  default_u32(&o->max_lost_threads, 16);
+  default_u32(&o->max_payload, 1024 * 1024);
+  default_u32(&o->max_result, 256 * 1024);
+  default_u32(&o->max_tags, 16);
+  default_u64(&o->grace_ms, 5000);
+  default_u64(&o->retain_ms, 600000);
+  default_u32(&o->max_retained, 1000);
+  default_u32(&o->max_expired, 65536);
+  default_u32(&o->max_text, 64 * 1024);
+  default_u32(&o->max_event_bytes, 256 * 1024);
+  default_u32(&o->max_events_per_job, 8192);
+  default_u32(&o->max_bytes_per_job, 1024 * 1024);
+  default_u64(&o->max_bytes_total, 256ull * 1024 * 1024);
+  default_u32(&o->max_inbox_bytes, 16 * 1024 * 1024);
+  if (o->level == 0)
+    o->level = JOBSRV_INFO;
+  if (o->level < JOBSRV_TRACE || o->level > JOBSRV_MUTE ||
+      o->max_event_bytes > 8 * 1024 * 1024 || o->max_event_bytes < 1024)
+    return UV_EINVAL;
+  return 0;
+}
+
+/* 64 random bits in base 36, at most 13 characters. */
+static void boot_format(char to[17], uint64_t bits) {
+  char text[17];
+  size_t n = sizeof(text);
+
+  do {
+    text[--n] = "0123456789abcdefghijklmnopqrstuvwxyz"[bits % 36];
+    bits /= 36;
+  } while (bits != 0);
+  memcpy(to, text + n, sizeof(text) - n);
+  to[sizeof(text) - n] = '\0';
+}
+
+static void on_mailbox_gone(void *arg) {
+  jobsrv_t *srv = arg;
+  jobsrv_alloc_t alloc = srv->alloc;
+
+  jobsrv__slab_free(&srv->registry.slab);
+  jobsrv__free(&alloc, srv);
+}
+
+static void rings_init(jobsrv_t *srv) {
+  jobsrv__queue_init(&srv->operations);
+  jobsrv__queue_init(&srv->running);
+  srv->hooks.next = srv->hooks.prev = &srv->hooks;
+  srv->turns.next = srv->turns.prev = &srv->turns;
+  srv->parts.next = srv->parts.prev = &srv->parts;
+}
+
+static int server_init(jobsrv_t *srv, uv_loop_t *loop) {
+  uint64_t random[2];
+  int err;
+
+  srv->loop = loop;
+  srv->thread = pthread_self();
+  srv->pid = getpid();
+  srv->clock = srv->options.clock != NULL ? srv->options.clock
+                                          : jobsrv__clock_system();
+  atomic_init(&srv->closed, 0);
+  rings_init(srv);
+  jobsrv__id_pool_init(&srv->ids, NULL, NULL);
+  err = jobsrv__id_random(&srv->ids, random, sizeof(random));
+  if (err != 0)
+    return err;
+  boot_format(srv->boot, random[0]);
+  jobsrv__registry_init(srv, random[1]);
+  jobsrv__wheel_init(&srv->wheel, jobsrv_now(srv));
+  jobsrv__token_init(&srv->root, srv, NULL, NULL, NULL);
+  return jobsrv__mailbox_new(&srv->mailbox, &srv->alloc);
+}
+
+int jobsrv__server_new(jobsrv_t **out,
+                       struct uv_loop_s *loop,
+                       const jobsrv_options_t *options) {
+  jobsrv_options_t filled;
+  jobsrv_alloc_t alloc;
+  jobsrv_t *srv;
+  int err;
+
+  jobsrv_options_init(&filled);
+  if (options != NULL) {
+    err = jobsrv__options_read(&filled, sizeof(filled), sizeof(filled),
+                               options);
+    if (err != 0)
+      return err;
+  }
+  filled.size = sizeof(filled);
+  err = options_fill(&filled);
+  if (err != 0)
+    return err;
+
+  alloc = *jobsrv__alloc(filled.alloc);
+  srv = jobsrv__zalloc(&alloc, sizeof(*srv));
+  if (srv == NULL)
+    return UV_ENOMEM;
+  srv->alloc = alloc;
+  srv->options = filled;
+  srv->options.alloc = &srv->alloc;
+  err = server_init(srv, loop);
+  if (err == 0) {
+    err = jobsrv__loop_open(srv);
+    if (err != 0)
+      jobsrv__mailbox_unref(srv->mailbox);
+  }
+  if (err != 0) {
+    jobsrv__free(&alloc, srv);
+    return err;
+  }
+  jobsrv__mailbox_finally(srv->mailbox, on_mailbox_gone, srv);
+  *out = srv;
+  return 0;
+}
+
+void jobsrv__handle_closed(jobsrv_t *srv) {
+  jobsrv_close_cb cb = srv->close_cb;
+
+  if (--srv->handles > 0)
+    return;
+  if (cb != NULL)
+    cb(srv, srv->close_data);
+  jobsrv__token_clear(&srv->root);
+  jobsrv__mailbox_unref(srv->mailbox);
+}
+
+void jobsrv__wrong_thread(const char *call) {
+  fprintf(stderr, "%s() called off its server's loop thread\n", call);
+  abort();
+}
+
+struct uv_loop_s *jobsrv_loop(const jobsrv_t *srv) {
+  return srv->loop;
+}
+
+void *jobsrv_data(const jobsrv_t *srv) {
+  return srv->options.data;
+}
+
+const jobsrv_alloc_t *jobsrv_allocator(const jobsrv_t *srv) {
+  return &srv->alloc;
+}
+
+const jobsrv_options_t *jobsrv_options(const jobsrv_t *srv) {
+  return &srv->options;
+}
+
+const char *jobsrv_boot(const jobsrv_t *srv) {
+  return srv->boot;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRV_CORE_SERVER_H_
+#define JOBSRV_CORE_SERVER_H_
+
+/* The server, as core sees it. Belongs to the loop thread. */
+
+#include "base/id.h"
+#include "base/mailbox.h"
+#include "base/map.h"
+#include "base/queue.h"
+#include "base/wheel.h"
+#include "core/job.h"
+#include "core/observer.h"
+#include "core/registry.h"
+#include "jobsrv/json.h"
+#include "jobsrv/operation.h"
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include <uv.h>
+
+typedef struct jobsrv__pool_s jobsrv__pool_t;
+
+/* An operation as registered, with its own queue. */
+struct jobsrv__operation_s {
+  jobsrv_operation_t def;      /* def.name is ours */
+  jobsrv__queue_t in_server;
+  jobsrv__queue_t queued;      /* jobs, by ticket */
+  uint32_t nqueued;
+  uint32_t running;
+  atomic_uint refs;            /* the server, and each thread inside `run` */
+  jobsrv_alloc_t alloc;
+};
+
+void jobsrv__operation_unref(jobsrv__operation_t *operation); /* [any] */
+
+enum {
+  JOBSRV__OPEN,
+  JOBSRV__DRAINING,   /* jobs are ending */
+  JOBSRV__FINISHING,  /* parts and sinks are ending */
+  JOBSRV__DRAINED,
+  JOBSRV__CLOSING
+};
+
+struct jobsrv_s {
+  uv_loop_t *loop;
+  pthread_t thread;
+  pid_t pid;
+  atomic_int closed;           /* 1: job->srv is only memory now */
+  jobsrv_alloc_t alloc;
+  jobsrv_options_t options;    /* defaults filled in */
+  jobsrv_clock_t *clock;
+  char boot[17];
+
+  jobsrv__mailbox_t *mailbox;
+  jobsrv__id_pool_t ids;
+  jobsrv__registry_t registry;
+  jobsrv__wheel_t wheel;
+  jobsrv_token_t root;
+
+  jobsrv__queue_t operations;
+  jobsrv__queue_t running;     /* jobs, by in_state */
+  uint32_t nqueued;
+  uint32_t nrunning;           /* that hold a slot */
+  uint32_t live;
+  uint64_t ticket;
+  uint64_t server_seq;
+  jobsrv_hook_t hooks;         /* head of a ring */
+  jobsrv_stats_t stats;
+
+  /* the loop: see loop.c and turn.c */
+  uv_poll_t wake;
+  uv_timer_t wheel_timer;
+  uv_idle_t idle;
+  uv_check_t check;
+  int handles;                 /* still open */
+  uint64_t armed_ns;           /* what wheel_timer is set to */
+  jobsrv_clock_watch_t watch;  /* with a clock that is driven by hand */
+  jobsrv_turn_t turns;         /* head of a ring */
+  int dispatch_wanted;
+
+  /* drain.c */
+  int phase;
+  jobsrv_part_t parts;         /* head of a ring */
+  jobsrv_turn_t drain_turn;
+  jobsrv_timer_t drain_timer;
+  uint64_t drain_deadline;
+  jobsrv_close_cb drain_cb;
+  void *drain_data;
+  int observer_done;
+  jobsrv_close_cb close_cb;
+  void *close_data;
+
+  jobsrv__pool_t *pool;        /* thread_op.c; NULL until the first */
+  uint32_t processes;          /* process_op.c: attempts not yet reaped */
+
+  const jobsrv__observer_t *observer;
+  void *narration;             /* the observer's */
+};
+
+/* 1 on the thread the server belongs to. [any] */
+static inline int jobsrv__on_loop(const jobsrv_t *srv) {
+  return pthread_equal(srv->thread, pthread_self());
+}
+
+/* A debug build stops a call that is not this thread's, with its name. */
+#ifdef NDEBUG
+# define JOBSRV__ASSERT_LOOP(srv) ((void) 0)
+#else
+# define JOBSRV__ASSERT_LOOP(srv)                                             \
+  (jobsrv__on_loop(srv) ? (void) 0 : jobsrv__wrong_thread(__func__))
+#endif
+
+/* Names the call and aborts; debug builds only. */
+void jobsrv__wrong_thread(const char *call);
+
+/* The composition (lib/jobsrv.c) gives core its observer. */
+int jobsrv__server_new(jobsrv_t **out,
+                       struct uv_loop_s *loop,
+                       const jobsrv_options_t *options);
+
+/* Has the loop come round to its check before it can block again. */
+void jobsrv__turn_wanted(jobsrv_t *srv);
+
+/* The end of a turn: the check handle's callback. */
+void jobsrv__on_check(uv_check_t *handle);
+
+/* Starts what may start, at the end of this turn. */
+void jobsrv__dispatch_wanted(jobsrv_t *srv);
+
+/* One handle less; at 0 while closing, the server is gone. */
+void jobsrv__handle_closed(jobsrv_t *srv);
+
+/* Keeps the loop alive while there is something to wait for. */
+void jobsrv__keep_alive(jobsrv_t *srv);
+
+/* loop.c: the loop's handles. */
+int jobsrv__loop_open(jobsrv_t *srv);
+void jobsrv__loop_close(jobsrv_t *srv);
+
+/* Runs the starts that are possible, some at a time. */
+void jobsrv__dispatch(jobsrv_t *srv);
+
+/* Puts a new job into its operation's queue. */
+void jobsrv__enqueue(jobsrv_job_t *job);
+
+/* Takes a job out of whatever queue and slot it is in. */
+void jobsrv__dequeue(jobsrv_job_t *job);
+
+/* A registered operation, or NULL. */
+jobsrv__operation_t *jobsrv__operation_find(const jobsrv_t *srv,
+                                            const char *name);
+
+/* Calls the hooks, in order. */
+void jobsrv__hooks_call(jobsrv_job_t *job,
+                        jobsrv_state_t from,
+                        jobsrv_state_t to);
+
+/* Live jobs, handles and phases have changed: see whether the drain goes on. */
+void jobsrv__drain_look(jobsrv_t *srv);
+
+/* Calls into the operation, inside the job's context. */
+#define JOBSRV__WITHIN(job, call)                                             \
+  do {                                                                        \
+    jobsrv_context_t context_;                                                \
+    const jobsrv__observer_t *observer_ = (job)->srv->observer;               \
+    observer_->enter(&context_, (job));                                       \
+    call;                                                                     \
+    observer_->leave(&context_);                                              \
+  } while (0)
+
+/* ---- the styles ---- */
+
+/*
+ * thread_op.c. `room` says whether a thread is idle or may be made. `start`
+ * hands the job to one: 0, or a negative code (the job then fails). The
+ * attempt holds a reference to the job; when `run` has returned it comes home
+ * by mail and calls jobsrv__job_let_go(). `abandon` writes the thread off.
+ */
+int jobsrv__thread_room(jobsrv_t *srv);
+int jobsrv__thread_start(jobsrv_job_t *job);
+void jobsrv__thread_abandon(jobsrv_job_t *job);
+/* No more work: idle threads leave; those inside `run` clean up after us. */
+void jobsrv__pool_close(jobsrv_t *srv);
+
+/*
+ * process_op.c. `start` spawns: 0, or a negative code with jobsrv__job_say()
+ * called ("spawn_failed"). `stop` sends SIGTERM to the group. `kill` sends
+ * SIGKILL at the end of the grace: the job then ends when it is reaped.
+ * `close` kills and reaps what is left, at once, for jobsrv_close().
+ */
+int jobsrv__process_start(jobsrv_job_t *job);
+void jobsrv__process_stop(jobsrv_job_t *job);
+void jobsrv__process_kill(jobsrv_job_t *job);
+void jobsrv__process_close(jobsrv_job_t *job);
+
+#endif /* JOBSRV_CORE_SERVER_H_ */

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "core/slab.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+#include <uv.h>
+
+enum { PER_BLOCK = 64 };
+
+static int slab_grow(jobsrv__slab_t *slab) {
+  jobsrv_job_t *block;
+  jobsrv_job_t **blocks;
+  uint32_t cap;
+
+  if (slab->nblocks == slab->cap) {
+    cap = slab->cap != 0 ? slab->cap * 2 : 16;
+    blocks = jobsrv__realloc(slab->alloc, slab->blocks, cap * sizeof(*blocks));
+    if (blocks == NULL)
+      return UV_ENOMEM;
+    slab->blocks = blocks;
+    slab->cap = cap;
+  }
+  block = jobsrv__zalloc(slab->alloc, PER_BLOCK * sizeof(*block));
+  if (block == NULL)
+    return UV_ENOMEM;
+  for (uint32_t i = PER_BLOCK; i-- > 0;) {
+    block[i].index = slab->nblocks * PER_BLOCK + i;
+    block[i].generation = 1;
+    block[i].data = slab->free;
+    slab->free = &block[i];
+  }
+  slab->blocks[slab->nblocks++] = block;
+  return 0;
+}
+
+jobsrv_job_t *jobsrv__slab_take(jobsrv__slab_t *slab) {
+  jobsrv_job_t *job;
+  uint32_t index, generation;
+
+  if (slab->free == NULL && slab_grow(slab) != 0)
+    return NULL;
+  job = slab->free;
+  slab->free = job->data;
+  index = job->index;
+  generation = job->generation;
+  memset(job, 0, sizeof(*job));
+  job->index = index;
+  job->generation = generation;
+  return job;
+}
+
+void jobsrv__slab_give(jobsrv__slab_t *slab, jobsrv_job_t *job) {
+  job->generation++;
+  if (job->generation == 0)
+    job->generation = 1; /* {0, 0} is no job's handle */
+  job->data = slab->free;
+  slab->free = job;
+}
+
+jobsrv_job_t *jobsrv__slab_at(const jobsrv__slab_t *slab, uint32_t index) {
+  if (index / PER_BLOCK >= slab->nblocks)
+    return NULL;
+  return &slab->blocks[index / PER_BLOCK][index % PER_BLOCK];
+}
+
+void jobsrv__slab_free(jobsrv__slab_t *slab) {
+  for (uint32_t i = 0; i < slab->nblocks; i++)
+    jobsrv__free(slab->alloc, slab->blocks[i]);
+  jobsrv__free(slab->alloc, slab->blocks);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "base/alloc.h"
+#include "core/server.h"
+
+/*
+ * Asking a job to stop, and what follows if it does not: grace, kill, abandon.
+ * Two facts, kept apart: the request (a reason in the token, set once by any
+ * thread) and the end (when the operation has let go, or is given up).
+ */
+
+enum { KILL_MS = 2500 }; /* for a killed process to be reaped */
+
+static const uint64_t NS_PER_MS = 1000000;
+
+static int is_users(jobsrv_reason_code_t code) {
+  return code == JOBSRV_REASON_REQUESTED || code == JOBSRV_REASON_REPLACED ||
+         code == JOBSRV_REASON_LAST_WATCHER || code == JOBSRV_REASON_PARENT;
+}
+
+/* Narrates the request, once; a timeout is no request to cancel. */
+void jobsrv__job_note_stop(jobsrv_job_t *job) {
+  const jobsrv_reason_t *reason = jobsrv_token_reason(&job->token);
+  jobsrv_state_t state = jobsrv_job_state(job);
+
+  if (job->flags & JOBSRV__JOB_TOLD)
+    return;
+  job->flags |= JOBSRV__JOB_TOLD;
+  if (reason == NULL || reason->code > JOBSRV_REASON_PARENT)
+    return;
+  job->srv->observer->transition(job, state, state);
+  jobsrv__hooks_call(job, state, state);
+}
+
+static jobsrv_state_t outcome_of(const jobsrv_job_t *job) {
+  const jobsrv_reason_t *reason = jobsrv_token_reason(&job->token);
+
+  return reason != NULL && reason->code <= JOBSRV_REASON_PARENT
+             ? JOBSRV_STATE_CANCELLED
+             : JOBSRV_STATE_FAILED;
+}
+
+static void tell_operation(jobsrv_job_t *job) {
+  const jobsrv_operation_t *def =
+      job->operation != NULL ? &job->operation->def : NULL;
+
+  if (def != NULL && def->style == JOBSRV_PROCESS)
+    jobsrv__process_stop(job);
+  else if (def != NULL && def->style == JOBSRV_ASYNC && def->stop != NULL)
+    JOBSRV__WITHIN(job, def->stop(job, jobsrv_token_reason(&job->token),
+                                  def->data));
+}
+
+void jobsrv__job_look(jobsrv_job_t *job) {
+  if (jobsrv__job_ended(job) || (job->flags & JOBSRV__JOB_TOLD))
+    return;
+  jobsrv__token_adopt(&job->token);
+  if (jobsrv_token_reason(&job->token) == NULL)
+    return;
+  jobsrv_job_ref(job);
+  jobsrv__job_note_stop(job);
+  if (jobsrv__job_ended(job)) {
+    /* a hook has closed the server */
+  } else if (jobsrv_job_state(job) != JOBSRV_STATE_RUNNING) {
+    jobsrv__job_end(job, outcome_of(job));
+  } else {
+    job->stop_ns = jobsrv_now(job->srv);
+    jobsrv__job_clock(job);
+    tell_operation(job);
+  }
+  jobsrv__token_fire(&job->token);
+  jobsrv_job_unref(job);
+}
+
+void jobsrv__job_stop(jobsrv_job_t *job, jobsrv_reason_code_t code) {
+  jobsrv_reason_t reason = { .code = code };
+
+  (void) jobsrv__token_set(&job->token, &job->srv->alloc, &reason);
+  jobsrv__job_look(job);
+}
+
+static void on_look(jobsrv__mail_t *mail, void *owner) {
+  jobsrv_job_t *job = JOBSRV__CONTAINER(mail, jobsrv_job_t, token.look);
+
+  if (owner != NULL)
+    jobsrv__job_look(job);
+  jobsrv_job_unref(job);
+}
+
+int jobsrv_job_cancel(jobsrv_job_t *job, const jobsrv_reason_t *reason) {
+  jobsrv_reason_code_t code =
+      reason != NULL ? reason->code : JOBSRV_REASON_REQUESTED;
+  int err;
+
+  if (jobsrv__job_ended(job))
+    return JOBSRV_EENDED;
+  if (is_users(code) && !atomic_load(&job->cancellable))
+    return JOBSRV_ENOTCANCELLABLE;
+  err = jobsrv__token_set(&job->token, &job->srv->alloc, reason);
+  if (err != 0)
+    return err;
+  if (jobsrv__on_loop(job->srv) && jobsrv__mailbox_empty(job->mailbox)) {
+    jobsrv__job_look(job);
+    return 0;
+  }
+  jobsrv_job_ref(job);
+  job->token.look.run = on_look;
+  if (jobsrv__mailbox_post(job->mailbox, &job->token.look) != 0)
+    jobsrv_job_unref(job); /* the server has closed and ended the job */
+  return 0;
+}
+
+int jobsrv_job_cancelled(const jobsrv_job_t *job) {
+  return jobsrv_token_reason(&job->token) != NULL;
+}
+
+void jobsrv_job_cancellable(jobsrv_job_t *job, int yes) {
+  atomic_store(&job->cancellable, yes != 0);
+}
+
+void jobsrv__job_abandon(jobsrv_job_t *job) {
+  jobsrv__operation_t *operation = job->operation;
+
+  if (jobsrv__job_ended(job))
+    return;
+  job->flags |= JOBSRV__JOB_ABANDONED;
+  job->srv->stats.abandoned++;
+  if (operation != NULL && operation->def.style == JOBSRV_THREAD)
+    jobsrv__thread_abandon(job);
+  jobsrv__job_end(job, outcome_of(job));
+}
+
+/* ---- the job's one timer ---- */
+
+static uint64_t later(uint64_t from, uint64_t ns) {
+  return ns < UINT64_MAX - from ? from + ns : UINT64_MAX;
+}
+
+static uint64_t grace_end(const jobsrv_job_t *job) {
+  uint64_t grace = job->grace_ms * NS_PER_MS;
+
+  if (job->flags & JOBSRV__JOB_KILLED)
+    grace += KILL_MS * NS_PER_MS;
+  return later(job->stop_ns, grace);
+}
+
+static void on_grace_end(jobsrv_job_t *job) {
+  if (job->operation != NULL &&
+      job->operation->def.style == JOBSRV_PROCESS &&
+      !(job->flags & JOBSRV__JOB_KILLED)) {
+    job->flags |= JOBSRV__JOB_KILLED;
+    jobsrv__job_clock(job);
+    jobsrv__process_kill(job);
+  } else {
+    jobsrv__job_abandon(job);
+  }
+}
+
+static void on_clock(jobsrv_timer_t *timer) {
+  jobsrv_job_t *job = JOBSRV__CONTAINER(timer, jobsrv_job_t, timer);
+  uint64_t now = jobsrv_now(job->srv);
+
+  jobsrv_job_ref(job);
+  if (jobsrv__job_ended(job))
+    jobsrv__registry_expire(job);
+  else if (job->stop_ns != 0 && now >= grace_end(job))
+    on_grace_end(job);
+  else if (job->stop_ns != 0)
+    jobsrv__job_clock(job);
+  else if (job->deadline_ns != 0 && now >= job->deadline_ns)
+    jobsrv__job_stop(job, JOBSRV_REASON_DEADLINE);
+  else if (job->timeout_ms != 0 && job->started_ns != 0 &&
+           now >= later(job->started_ns, job->timeout_ms * NS_PER_MS))
+    jobsrv__job_stop(job, JOBSRV_REASON_ATTEMPT_TIMEOUT);
+  else
+    jobsrv__job_clock(job);
+  jobsrv_job_unref(job);
+}
+
+void jobsrv__job_clock(jobsrv_job_t *job) {
+  uint64_t next = UINT64_MAX;
+  uint64_t attempt;
+
+  if (jobsrv__job_ended(job)) {
+    next = later(job->finished_ns, job->retain_ns);
+  } else if (job->stop_ns != 0) {
+    next = grace_end(job);
+  } else {
+    if (job->deadline_ns != 0)
+      next = job->deadline_ns;
+    attempt = later(job->started_ns, job->timeout_ms * NS_PER_MS);
+    if (job->timeout_ms != 0 && job->started_ns != 0 && attempt < next)
+      next = attempt;
+  }
+  if (next != UINT64_MAX)
+    jobsrv_timer_arm(job->srv, &job->timer, next, on_clock);
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "base/alloc.h"
+#include "base/options.h"
+#include "core/server.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_LABEL = 128, MAX_TAG_KEY = 64, MAX_TAG_VALUE = 256, MAX_DEPTH = 64 };
+
+static size_t size_of(const char *text) {
+  return text != NULL ? strlen(text) + 1 : 0;
+}
+
+static int labels_check(const jobsrv_t *srv, const jobsrv_spec_t *spec) {
+  size_t key;
+
+  if (size_of(spec->principal) > MAX_LABEL + 1 ||
+      size_of(spec->correlation_id) > MAX_LABEL + 1 ||
+      size_of(spec->request_id) > MAX_LABEL + 1 ||
+      spec->ntags > srv->options.max_tags)
+    return JOBSRV_ETOOBIG;
+  for (size_t i = 0; i < spec->ntags; i++) {
+    key = size_of(spec->tags[i].key);
+    if (key > MAX_TAG_KEY + 1 ||
+        size_of(spec->tags[i].value) > MAX_TAG_VALUE + 1)
+      return JOBSRV_ETOOBIG;
+    if (key <= 1 || spec->tags[i].value == NULL ||
+        strspn(spec->tags[i].key,
+               "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+               "0123456789._-") != key - 1)
+      return UV_EINVAL;
+  }
+  return 0;
+}
+
+static char *put(char **at, const char *text) {
+  char *here = *at;
+
+  if (text == NULL)
+    return NULL;
+  memcpy(here, text, strlen(text) + 1);
+  *at += strlen(text) + 1;
+  return here;
+}
+
+/* All labels in one block; NULL in `*out` when there is none to keep. */
+static int labels_copy(const jobsrv_alloc_t *alloc,
+                       const jobsrv_spec_t *spec,
+                       const char *name,
+                       jobsrv__labels_t **out) {
+  jobsrv__labels_t *labels;
+  size_t size = sizeof(*labels) + spec->ntags * sizeof(jobsrv_tag_t);
+  size_t texts = size_of(spec->principal) + size_of(spec->correlation_id) +
+                 size_of(spec->request_id) + size_of(name);
+  char *at;
+
+  *out = NULL;
+  for (size_t i = 0; i < spec->ntags; i++)
+    texts += size_of(spec->tags[i].key) + size_of(spec->tags[i].value);
+  if (texts == 0)
+    return 0;
+  labels = jobsrv__malloc(alloc, size + texts);
+  if (labels == NULL)
+    return UV_ENOMEM;
+  at = (char *) labels + size;
+  labels->principal = put(&at, spec->principal);
+  labels->correlation_id = put(&at, spec->correlation_id);
+  labels->request_id = put(&at, spec->request_id);
+  labels->name = put(&at, name);
+  labels->ntags = spec->ntags;
+  for (size_t i = 0; i < spec->ntags; i++) {
+    labels->tags[i].key = put(&at, spec->tags[i].key);
+    labels->tags[i].value = put(&at, spec->tags[i].value);
+  }
+  *out = labels;
+  return 0;
+}
+
+static int payload_check(const jobsrv_t *srv,
+                         const jobsrv_operation_t *def,
+                         const jobsrv_spec_t *spec,
+                         struct jobsrv_mistake_s *mistake) {
+  const char *text = spec->payload != NULL ? spec->payload : "{}";
+  size_t len = spec->payload != NULL ? spec->payload_len : 2;
+  jobsrv_mistake_t ignored;
+  jobsrv_json_error_t error;
+  size_t at;
+  int err;
+
+  if (mistake == NULL)
+    mistake = &ignored;
+  memset(mistake, 0, sizeof(*mistake));
+  if (len > srv->options.max_payload)
+    return JOBSRV_ETOOBIG;
+  if (spec->payload != NULL) {
+    err = jobsrv_json_check(text, len, MAX_DEPTH, &error);
+    if (err == JOBSRV_EJSON) {
+      snprintf(mistake->pointer, sizeof(mistake->pointer), "%s",
+               error.pointer);
+      snprintf(mistake->detail, sizeof(mistake->detail),
+               "line %u, column %u: %s", error.line, error.column,
+               error.message);
+      return JOBSRV_EPAYLOAD;
+    }
+    if (err != 0)
+      return err;
+    at = strspn(text, " \t\r\n");
+    if (at >= len || text[at] != '{') {
+      snprintf(mistake->detail, sizeof(mistake->detail),
+               "the payload must be an object");
+      return JOBSRV_EPAYLOAD;
+    }
+  }
+  return def != NULL && def->check != NULL
+             ? def->check(text, len, mistake, def->data)
+             : 0;
+}
+
+static uint64_t first_set(uint64_t a, uint64_t b, uint64_t c) {
+  return a != 0 ? a : b != 0 ? b : c;
+}
+
+static uint32_t saturated(uint64_t ms) {
+  return ms < UINT32_MAX ? (uint32_t) ms : UINT32_MAX;
+}
+
+static uint64_t ns_of(uint64_t ms) {
+  return ms < UINT64_MAX / 1000000 ? ms * 1000000 : UINT64_MAX;
+}
+
+static void set_clocks(jobsrv_job_t *job, const jobsrv_spec_t *spec) {
+  static const jobsrv_operation_t none;
+  const jobsrv_options_t *options = &job->srv->options;
+  const jobsrv_operation_t *def =
+      job->operation != NULL ? &job->operation->def : &none;
+  uint64_t deadline = first_set(spec->deadline_ms, def->deadline_ms,
+                                options->deadline_ms);
+
+  job->created_ns = jobsrv_now(job->srv);
+  job->created_wall = jobsrv_wall_now(job->srv);
+  job->timeout_ms = saturated(
+      first_set(spec->timeout_ms, def->timeout_ms, options->timeout_ms));
+  job->grace_ms = saturated(first_set(def->grace_ms, options->grace_ms, 0));
+  job->retain_ns = ns_of(
+      first_set(spec->retain_ms, def->retain_ms, options->retain_ms));
+  if (deadline != 0 && ns_of(deadline) < UINT64_MAX - job->created_ns)
+    job->deadline_ns = job->created_ns + ns_of(deadline);
+}
+
+/* Whether one more job may come, before anything is looked at or made. */
+static int admit(jobsrv_t *srv, int queued) {
+  if (srv->phase != JOBSRV__OPEN)
+    return JOBSRV_EDRAINING;
+  if (srv->pid != getpid())
+    return JOBSRV_EFORKED;
+  if (srv->live >= srv->options.max_jobs)
+    return JOBSRV_EJOBSFULL;
+  if (queued && srv->nqueued >= srv->options.max_queued)
+    return JOBSRV_EQUEUEFULL;
+  return 0;
+}
+
+/* Makes the job; everything that can fail is done before it is seen. */
+static int make(jobsrv_t *srv,
+                jobsrv__operation_t *operation,
+                const jobsrv_spec_t *spec,
+                jobsrv_job_t **out) {
+  jobsrv__labels_t *labels = NULL;
+  jobsrv_job_t *job = NULL;
+  char *payload = NULL;
+  int err;
+
+  err = labels_copy(&srv->alloc, spec,
+                    operation == NULL ? spec->operation : NULL, &labels);
+  if (err == 0 && spec->payload != NULL) {
+    payload = jobsrv__strndup(&srv->alloc, spec->payload, spec->payload_len);
+    err = payload == NULL ? UV_ENOMEM : 0;
+  }
+  if (err == 0)
+    err = jobsrv__registry_add(srv, &job);
+  if (err != 0) {
+    jobsrv__free(&srv->alloc, payload);
+    jobsrv__free(&srv->alloc, labels);
+    return err;
+  }
+  job->operation = operation;
+  if (operation != NULL)
+    atomic_fetch_add_explicit(&operation->refs, 1, memory_order_relaxed);
+  job->labels = labels;
+  job->payload = payload;
+  job->payload_len = payload != NULL ? spec->payload_len : 0;
+  job->data = spec->data;
+  job->release = spec->release;
+  job->exit_status = -1;
+  if (spec->is_private)
+    job->flags |= JOBSRV__JOB_PRIVATE;
+  atomic_init(&job->level, (unsigned char) srv->options.level);
+  atomic_init(&job->cancellable,
+              operation == NULL || !operation->def.not_cancellable);
+  atomic_init(&job->state, JOBSRV_STATE_QUEUED);
+  set_clocks(job, spec);
+  jobsrv__token_init(&job->token, srv, job->mailbox, job,
+                     spec->parent != NULL ? spec->parent : &srv->root);
+  srv->live++;
+  srv->stats.created++;
+  jobsrv__keep_alive(srv);
+  *out = job;
+  return 0;
+}
+
+/* It is there: tells so, then whatever its token and clock have to say. */
+static void announce(jobsrv_job_t *job) {
+  job->srv->observer->transition(job, JOBSRV_STATE_QUEUED,
+                                 JOBSRV_STATE_QUEUED);
+  jobsrv__hooks_call(job, JOBSRV_STATE_QUEUED, JOBSRV_STATE_QUEUED);
+}
+
+static int submit(jobsrv_t *srv,
+                  const jobsrv_spec_t *spec,
+                  struct jobsrv_mistake_s *mistake,
+                  jobsrv_job_t **out) {
+  jobsrv__operation_t *operation = NULL;
+  jobsrv_job_t *job;
+  int err = admit(srv, 1);
+
+  if (err != 0)
+    return err;
+  if (spec->operation != NULL)
+    operation = jobsrv__operation_find(srv, spec->operation);
+  if (operation == NULL)
+    return JOBSRV_ENOOPERATION;
+  err = labels_check(srv, spec);
+  if (err == 0)
+    err = payload_check(srv, &operation->def, spec, mistake);
+  if (err == 0)
+    err = make(srv, operation, spec, &job);
+  if (err != 0)
+    return err;
+
+  jobsrv__enqueue(job);
+  jobsrv_job_ref(job);
+  announce(job);
+  if (!jobsrv__job_ended(job)) {
+    jobsrv__job_clock(job);
+    jobsrv__job_look(job);
+  }
+  if (out != NULL)
+    *out = job;
+  jobsrv_job_unref(job);
+  return 0;
+}
+
+static int begin(jobsrv_t *srv, const jobsrv_spec_t *spec, jobsrv_job_t **out) {
+  jobsrv_job_t *job;
+  int err = admit(srv, 0);
+
+  if (err == 0)
+    err = labels_check(srv, spec);
+  if (err == 0)
+    err = payload_check(srv, NULL, spec, NULL);
+  if (err == 0)
+    err = make(srv, NULL, spec, &job);
+  if (err != 0)
+    return err;
+
+  job->flags |= JOBSRV__JOB_BEGUN;
+  jobsrv_job_ref(job);
+  jobsrv__queue_push_back(&srv->running, &job->in_state);
+  announce(job);
+  if (!jobsrv__job_ended(job)) {
+    job->attempt_no = 1;
+    job->started_ns = jobsrv_now(srv);
+    job->started_wall = jobsrv_wall_now(srv);
+    jobsrv__job_move(job, JOBSRV_STATE_RUNNING);
+  }
+  if (!jobsrv__job_ended(job)) {
+    jobsrv__job_clock(job);
+    jobsrv__job_look(job);
+  }
+  *out = job;
+  jobsrv_job_unref(job);
+  return 0;
+}
+
+/* A copy of the host's spec, whatever its age, with every size filled in. */
+static int spec_read(jobsrv_spec_t *to, const jobsrv_spec_t *from) {
+  int err = jobsrv__options_read(to, sizeof(*to), sizeof(*to), from);
+
+  if (err == 0 && to->payload != NULL && to->payload_len == 0)
+    to->payload_len = strlen(to->payload);
+  return err;
+}
+
+static int refused(jobsrv_t *srv, const jobsrv_spec_t *spec, int err) {
+  if (err != 0) {
+    srv->stats.refused++;
+    if (spec->release != NULL)
+      spec->release(spec->data);
+  }
+  return err;
+}
+
+int jobsrv_submit(jobsrv_t *srv,
+                  const jobsrv_spec_t *spec,
+                  struct jobsrv_mistake_s *mistake,
+                  jobsrv_job_t **out) {
+  jobsrv_spec_t mine;
+  int err = spec_read(&mine, spec);
+
+  JOBSRV__ASSERT_LOOP(srv);
+  if (err != 0)
+    return err;
+  return refused(srv, &mine, submit(srv, &mine, mistake, out));
+}
+
+int jobsrv_begin(jobsrv_t *srv, const jobsrv_spec_t *spec, jobsrv_job_t **out) {
+  jobsrv_spec_t mine;
+  int err = spec_read(&mine, spec);
+
+  JOBSRV__ASSERT_LOOP(srv);
+  if (err != 0)
+    return err;
+  return refused(srv, &mine, begin(srv, &mine, out));
+}
+
+/* ---- from another thread ---- */
+
+typedef struct sent_spec_s {
+  jobsrv__mail_t mail;
+  jobsrv_t *srv;
+  jobsrv__mailbox_t *mailbox;
+  jobsrv_spec_t spec;
+  jobsrv_submit_cb cb;
+  void *data;
+  jobsrv__labels_t *labels;
+  char *operation;
+  char *payload;
+} sent_spec;
+
+static void sent_free(sent_spec *sent) {
+  const jobsrv_alloc_t *alloc = &sent->srv->alloc;
+  jobsrv__mailbox_t *mailbox = sent->mailbox;
+
+  jobsrv__free(alloc, sent->labels);
+  jobsrv__free(alloc, sent->operation);
+  jobsrv__free(alloc, sent->payload);
+  jobsrv__free(alloc, sent);
+  jobsrv__mailbox_unref(mailbox);
+}
+
+static void on_sent(jobsrv__mail_t *mail, void *owner) {
+  sent_spec *sent = JOBSRV__CONTAINER(mail, sent_spec, mail);
+  jobsrv_job_t *job = NULL;
+  int err = JOBSRV_ECLOSED;
+
+  if (owner != NULL)
+    err = jobsrv_submit(owner, &sent->spec, NULL, &job);
+  else if (sent->spec.release != NULL)
+    sent->spec.release(sent->spec.data);
+  if (sent->cb != NULL)
+    sent->cb(owner, job, err, sent->data);
+  sent_free(sent);
+}
+
+static int sent_copy(sent_spec *sent, const jobsrv_alloc_t *alloc) {
+  jobsrv_spec_t *spec = &sent->spec;
+
+  if (spec->operation != NULL) {
+    sent->operation = jobsrv__strdup(alloc, spec->operation);
+    if (sent->operation == NULL)
+      return UV_ENOMEM;
+  }
+  if (spec->payload != NULL) {
+    sent->payload = jobsrv__strndup(alloc, spec->payload, spec->payload_len);
+    if (sent->payload == NULL)
+      return UV_ENOMEM;
+  }
+  if (labels_copy(alloc, spec, NULL, &sent->labels) != 0)
+    return UV_ENOMEM;
+  spec->operation = sent->operation;
+  spec->payload = sent->payload;
+  if (sent->labels != NULL) {
+    spec->principal = sent->labels->principal;
+    spec->correlation_id = sent->labels->correlation_id;
+    spec->request_id = sent->labels->request_id;
+    spec->tags = sent->labels->tags;
+  }
+  return 0;
+}
+
+int jobsrv_submit_from(jobsrv_t *srv,
+                       const jobsrv_spec_t *spec,
+                       jobsrv_submit_cb cb,
+                       void *data) {
+  jobsrv_spec_t mine;
+  sent_spec *sent = NULL;
+  int err = spec_read(&mine, spec);
+
+  if (err != 0)
+    return err;
+  if (mine.parent != NULL)
+    err = UV_EINVAL;
+  else
+    err = labels_check(srv, &mine);
+  if (err == 0) {
+    sent = jobsrv__zalloc(&srv->alloc, sizeof(*sent));
+    err = sent == NULL ? UV_ENOMEM : 0;
+  }
+  if (err == 0) {
+    sent->srv = srv;
+    sent->mailbox = jobsrv__mailbox_ref(srv->mailbox);
+    sent->spec = mine;
+    sent->cb = cb;
+    sent->data = data;
+    sent->mail.run = on_sent;
+    err = sent_copy(sent, &srv->alloc);
+    if (err == 0)
+      err = jobsrv__mailbox_post(sent->mailbox, &sent->mail);
+    if (err != 0)
+      sent_free(sent);
+  }
+  if (err != 0 && mine.release != NULL)
+    mine.release(mine.data);
+  return err;
+}
