@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRV_NARRATION_LOG_H_
+#define JOBSRV_NARRATION_LOG_H_
+
+/*
+ * The log of a job, written by the loop thread alone; jobsrv/log.h says what
+ * is in it. A job without narration, watcher or sink has none: its transitions
+ * wait as notes in the slot until jobsrv__log_open() puts them in.
+ */
+
+#include "core/server.h"
+#include "jobsrv/log.h"
+
+#include <stdatomic.h>
+
+typedef struct jobsrv__chunk_s jobsrv__chunk_t;
+
+/* Live logs by the logarithm of their bytes: the largest is found at the top. */
+enum { JOBSRV__LOG_CLASSES = 24 };
+
+/* The narration's part of a server, srv->narration, begins with this. */
+typedef struct jobsrv__logs_s {
+  jobsrv_t *srv;
+  jobsrv__queue_t dirty;     /* logs with something to tell their cursors */
+  jobsrv__queue_t all;       /* logs, oldest first */
+  jobsrv__queue_t ended;     /* logs of ended jobs with events, oldest first */
+  jobsrv__queue_t live[JOBSRV__LOG_CLASSES];
+  _Atomic uint64_t bytes;    /* of all chunks, pinned ones included */
+  _Atomic(jobsrv__chunk_t *) spare; /* kept for the next log that grows */
+  char id_head[24];          /* "id: <boot>-" */
+  uint32_t id_head_len;
+} jobsrv__logs_t;
+
+/* The logs of a server. */
+static inline jobsrv__logs_t *jobsrv__logs(const jobsrv_t *srv) {
+  return (jobsrv__logs_t *) srv->narration;
+}
+
+void jobsrv__logs_init(jobsrv__logs_t *logs, jobsrv_t *srv);
+
+/* Makes the log if there is none, with the noted transitions in it. */
+int jobsrv__log_open(jobsrv_job_t *job);
+
+/*
+ * Appends one event, numbering it. `body` is its JSON from behind the seq to
+ * the last brace: `"time":"...",...}`. `*json`, which may be NULL, becomes the
+ * whole object, lent until the log is next written to. What was dropped before
+ * is announced first. Opens the log. Returns 0, UV_ENOMEM or JOBSRV_ETOOBIG
+ * (nothing was numbered).
+ */
+int jobsrv__log_append(jobsrv_job_t *job,
+                       jobsrv_kind_t kind,
+                       int level,
+                       const char *body,
+                       size_t len,
+                       const char **json,
+                       size_t *json_len);
+
+/*
+ * A transition or request to cancel: into the log, or into the slot's notes
+ * when there is no log yet. Counts as dropped when neither has room.
+ */
+void jobsrv__log_transition(jobsrv_job_t *job,
+                            jobsrv_state_t from,
+                            jobsrv_state_t to);
+
+/* Numbers the end in the slot and tells the cursors. */
+void jobsrv__log_end(jobsrv_job_t *job);
+
+/* The newest event of the log, lent until it is written to. 0: there is none. */
+int jobsrv__log_newest(const jobsrv_job_t *job, jobsrv_entry_t *entry);
+
+/* The latest progress; coalesced. Returns 0 or UV_ENOMEM. */
+int jobsrv__log_progress(jobsrv_job_t *job, const jobsrv_progress_t *progress);
+
+/* Writes `"progress":{...}` for the record, 0 when there is none. */
+size_t jobsrv__log_progress_json(const jobsrv_job_t *job, char *to, size_t cap);
+
+/* First and last seq that are retained (the end not counted in `last`). */
+void jobsrv__log_range(const jobsrv_job_t *job,
+                       uint64_t *first,
+                       uint64_t *last);
+
+/* Tells the cursors of every dirty log, once; asks for a turn if any is left. */
+void jobsrv__logs_flush(jobsrv_t *srv);
+
+/*
+ * The slot is given back: frees its log, or leaves it to the last cursor that
+ * is still attached, which a closing server may find.
+ */
+void jobsrv__log_free(jobsrv_job_t *job);
+
+/*
+ * The server closes: every cursor with something unread is told (READ_END
+ * follows its events); those that stay attached can be read as before.
+ */
+void jobsrv__logs_close(jobsrv_t *srv);
+
+#endif /* JOBSRV_NARRATION_LOG_H_ */

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Progress is state: only the newest value counts. It becomes visible at most
+ * every tenth of a second, in one frame that all watchers of the job share and
+ * that is rendered when the first of them asks for it.
+ */
+
+#include "narration/chunk.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "narration/encode.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  NUMBER_SIZE = 32,
+  STRING_SIZE = 6 * JOBSRV__PROGRESS_TEXT + 2,
+  MEMBERS_SIZE = 3 * NUMBER_SIZE + 2 * STRING_SIZE + 64,
+  FRAME_SIZE = MEMBERS_SIZE + 192
+};
+
+/* ---- rendering ---- */
+
+/*
+ * A finite number as JSON whatever the locale: the shortest of 15 or 17 digits
+ * that reads back as the same.
+ */
+static size_t put_number(char *to, double value) {
+  size_t from;
+  size_t len = 0;
+  int n;
+
+  if (value >= 0 && value < 1e15 && value == (double) (uint64_t) value)
+    return (size_t) snprintf(to, NUMBER_SIZE, "%llu",
+                             (unsigned long long) value);
+
+  n = snprintf(to, NUMBER_SIZE, "%.15g", value);
+  if (strtod(to, NULL) != value)
+    n = snprintf(to, NUMBER_SIZE, "%.17g", value);
+  for (from = 0; from < (size_t) n; from++) {
+    if (strchr("0123456789+-e", to[from]) != NULL)
+      to[len++] = to[from];
+    else if (len > 0 && to[len - 1] != '.')
+      to[len++] = '.';
+  }
+  return len;
+}
+
+/* In tenths, rounded down: 100 is said of what is done, and of that alone. */
+static double percent(const jobsrv__progress_value_t *value) {
+  double tenths;
+
+  if (value->done >= value->total)
+    return 100;
+  tenths = value->done < 1e300 ? value->done * 1000 / value->total
+                               : value->done / value->total * 1000;
+  return (double) (uint64_t) tenths / 10;
+}
+
+static char *put(char *to, const char *text) {
+  size_t len = strlen(text);
+
+  memcpy(to, text, len);
+  return to + len;
+}
+
+static char *put_text(char *to, const char *name, const char *text,
+                      size_t len) {
+  if (len == 0)
+    return to;
+  to = put(to, name);
+  return to + jobsrv__json_string_to(to, STRING_SIZE, text, len, 0);
+}
+
+/* At most MEMBERS_SIZE bytes. */
+static char *put_members(char *to, const jobsrv__progress_value_t *value) {
+  to = put(to, "\"done\":");
+  to += put_number(to, value->done);
+  if (value->total > 0) {
+    to = put(to, ",\"total\":");
+    to += put_number(to, value->total);
+  }
+  to = put_text(to, ",\"unit\":", value->unit, value->unit_len);
+  to = put_text(to, ",\"phase\":", value->phase, value->phase_len);
+  if (value->total > 0) {
+    to = put(to, ",\"percent\":");
+    to += put_number(to, percent(value));
+  }
+  return to;
+}
+
+size_t jobsrv__log_progress_json(const jobsrv_job_t *job,
+                                 char *to,
+                                 size_t cap) {
+  char text[MEMBERS_SIZE + 16];
+  char *p;
+  size_t len;
+
+  if (job->log == NULL || job->log->progress == NULL)
+    return 0;
+  p = put(text, "\"progress\":{");
+  p = put_members(p, &job->log->progress->value);
+  *p++ = '}';
+  len = (size_t) (p - text);
+  memcpy(to, text, len < cap ? len : cap);
+  return len;
+}
+
+static void render(const jobsrv__log_t *log, jobsrv__progress_frame_t *frame) {
+  const jobsrv__progress_value_t *value = &log->progress->shown;
+  char time[JOBSRV__RFC3339_SIZE];
+  char size_line[JOBSRV_CHUNK_HEAD + 1];
+  char *p = frame->bytes + JOBSRV_CHUNK_HEAD;
+  const char *json;
+
+  jobsrv__rfc3339(time, value->wall_ns);
+  p = put(p, "event: progress\ndata: ");
+  json = p;
+  p = put(p, "{\"type\":\"progress\",\"time\":\"");
+  p = put(p, time);
+  p = put(p, "\",\"job_id\":\"");
+  p = put(p, log->id);
+  p = put(p, "\",");
+  p = put_members(p, value);
+  *p++ = '}';
+  frame->json = (uint32_t) (json - frame->bytes);
+  frame->json_len = (uint32_t) (p - json);
+  p = put(p, "\n\n");
+  (void) snprintf(size_line, sizeof(size_line), "%06x\r\n",
+                  (unsigned int) (p - frame->bytes - JOBSRV_CHUNK_HEAD) &
+                      JOBSRV__FRAME_MAX);
+  memcpy(frame->bytes, size_line, JOBSRV_CHUNK_HEAD);
+  p = put(p, "\r\n");
+  frame->len = (uint32_t) (p - frame->bytes);
+}
+
+/* ---- sharing ---- */
+
+void jobsrv__progress_unref(jobsrv__log_t *log,
+                            jobsrv__progress_frame_t *frame) {
+  if (atomic_fetch_sub_explicit(&frame->refs, 1, memory_order_acq_rel) == 1)
+    jobsrv__free(&log->alloc, frame);
+}
+
+/* A frame that nobody reads, in the log's hands; NULL without memory. */
+static jobsrv__progress_frame_t *writable(jobsrv__log_t *log) {
+  jobsrv__progress_frame_t *frame = log->progress->frame;
+
+  if (frame != NULL &&
+      atomic_load_explicit(&frame->refs, memory_order_acquire) == 1)
+    return frame;
+  frame = jobsrv__malloc(&log->alloc, sizeof(*frame) + FRAME_SIZE);
+  if (frame == NULL)
+    return NULL;
+  atomic_init(&frame->refs, 1);
+  if (log->progress->frame != NULL)
+    jobsrv__progress_unref(log, log->progress->frame);
+  log->progress->frame = frame;
+  return frame;
+}
+
+jobsrv__progress_frame_t *jobsrv__progress_frame(jobsrv__log_t *log) {
+  jobsrv__progress_frame_t *frame;
+  uint32_t version;
+
+  pthread_mutex_lock(&log->lock);
+  version = jobsrv__progress_version(log);
+  frame = log->progress->frame;
+  if (frame == NULL || frame->version != version) {
+    frame = writable(log);
+    if (frame != NULL) {
+      render(log, frame);
+      frame->version = version;
+    }
+  }
+  if (frame != NULL)
+    atomic_fetch_add_explicit(&frame->refs, 1, memory_order_relaxed);
+  pthread_mutex_unlock(&log->lock);
+  return frame;
+}
+
+/* ---- the value ---- */
+
+void jobsrv__progress_publish(jobsrv__progress_state_t *progress) {
+  jobsrv__log_t *log = progress->log;
+
+  if (progress->version == jobsrv__progress_version(log))
+    return;
+  pthread_mutex_lock(&log->lock);
+  progress->shown = progress->value;
+  atomic_store_explicit(&progress->published, progress->version,
+                        memory_order_release);
+  pthread_mutex_unlock(&log->lock);
+  progress->published_ns = jobsrv__now(log->logs->srv->clock);
+  jobsrv__log_dirty(log, 1);
+}
+
+static void on_timer(jobsrv_timer_t *timer) {
+  jobsrv__progress_publish(timer->data);
+}
+
+static uint8_t keep_text(char *to, const char *text) {
+  size_t len;
+
+  if (text == NULL)
+    return 0;
+  len = jobsrv__utf8_cut(text, strlen(text), JOBSRV__PROGRESS_TEXT);
+  memcpy(to, text, len);
+  return (uint8_t) len;
+}
+
+int jobsrv__log_progress(jobsrv_job_t *job, const jobsrv_progress_t *given) {
+  jobsrv__progress_state_t *progress;
+  jobsrv__log_t *log;
+  uint64_t due;
+  int err;
+
+  err = jobsrv__log_open(job);
+  if (err != 0)
+    return err;
+  log = job->log;
+  if (atomic_load_explicit(&log->ended, memory_order_relaxed))
+    return JOBSRV_EENDED;
+  if (log->progress == NULL) {
+    log->progress = jobsrv__zalloc(&log->alloc, sizeof(*log->progress));
+    if (log->progress == NULL)
+      return UV_ENOMEM;
+    log->progress->log = log;
+    log->progress->timer.data = log->progress;
+  }
+
+  progress = log->progress;
+  progress->value.done = given->done;
+  progress->value.total = given->total;
+  progress->value.wall_ns = jobsrv__wall(job->srv->clock);
+  progress->value.unit_len = keep_text(progress->value.unit, given->unit);
+  progress->value.phase_len = keep_text(progress->value.phase, given->phase);
+  if (++progress->version == 0)
+    progress->version = 1;
+
+  due = progress->published_ns + JOBSRV__PROGRESS_EVERY_NS;
+  if (jobsrv__progress_version(log) == 0 ||
+      jobsrv__now(job->srv->clock) >= due)
+    jobsrv__progress_publish(progress);
+  else if (!jobsrv_timer_armed(&progress->timer))
+    jobsrv_timer_arm(job->srv, &progress->timer, due, on_timer);
+  return 0;
+}
+
+void jobsrv__progress_stop(jobsrv__log_t *log) {
+  if (log->progress != NULL && log->logs != NULL)
+    jobsrv_timer_disarm(log->logs->srv, &log->progress->timer);
+}
+
+void jobsrv__progress_free(jobsrv__log_t *log) {
+  if (log->progress == NULL)
+    return;
+  jobsrv__progress_stop(log);
+  if (log->progress->frame != NULL)
+    jobsrv__progress_unref(log, log->progress->frame);
+  jobsrv__free(&log->alloc, log->progress);
+  log->progress = NULL;
+}
