@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "base/buf.h"
+
+#include "base/alloc.h"
+#include "jobsrv/error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <uv.h>
+
+enum { SMALLEST = 64 };
+
+void jobsrv__buf_init(jobsrv__buf_t *buf,
+                      const jobsrv_alloc_t *alloc,
+                      size_t max) {
+  memset(buf, 0, sizeof(*buf));
+  buf->alloc = jobsrv__alloc(alloc);
+  buf->max = max > 0 ? max : SIZE_MAX;
+}
+
+void jobsrv__buf_free(jobsrv__buf_t *buf) {
+  jobsrv__free(buf->alloc, buf->data);
+  buf->data = NULL;
+  buf->len = 0;
+  buf->cap = 0;
+  buf->failed = 0;
+}
+
+void jobsrv__buf_reset(jobsrv__buf_t *buf) {
+  buf->len = 0;
+  buf->failed = 0;
+}
+
+/* `need` is a capacity, not a length: the bound is the callers' business. */
+static int grow(jobsrv__buf_t *buf, size_t need) {
+  size_t cap = buf->cap > 0 ? buf->cap : SMALLEST;
+  char *data;
+
+  while (cap < need)
+    cap = cap <= SIZE_MAX / 2 ? cap * 2 : need;
+
+  data = jobsrv__realloc(buf->alloc, buf->data, cap);
+  if (data == NULL)
+    return buf->failed = UV_ENOMEM;
+  buf->data = data;
+  buf->cap = cap;
+  return 0;
+}
+
+char *jobsrv__buf_reserve(jobsrv__buf_t *buf, size_t n) {
+  if (buf->failed)
+    return NULL;
+  if (n > buf->max - buf->len) {
+    buf->failed = JOBSRV_ETOOBIG;
+    return NULL;
+  }
+  if (buf->data == NULL || n > buf->cap - buf->len)
+    if (grow(buf, buf->len + n))
+      return NULL;
+  return buf->data + buf->len;
+}
+
+int jobsrv__buf_append(jobsrv__buf_t *buf, const void *p, size_t n) {
+  char *to;
+
+  if (n == 0)
+    return buf->failed;
+  to = jobsrv__buf_reserve(buf, n);
+  if (to == NULL)
+    return buf->failed;
+  memcpy(to, p, n);
+  buf->len += n;
+  return 0;
+}
+
+int jobsrv__buf_puts(jobsrv__buf_t *buf, const char *s) {
+  return jobsrv__buf_append(buf, s, strlen(s));
+}
+
+int jobsrv__buf_putc(jobsrv__buf_t *buf, char c) {
+  if (buf->failed == 0 && buf->len < buf->cap && buf->len < buf->max) {
+    buf->data[buf->len++] = c;
+    return 0;
+  }
+  return jobsrv__buf_append(buf, &c, 1);
+}
+
+size_t jobsrv__u64_format(char to[20], uint64_t value) {
+  char digits[20];
+  size_t at = sizeof(digits);
+
+  do {
+    digits[--at] = (char) ('0' + value % 10);
+    value /= 10;
+  } while (value > 0);
+
+  memcpy(to, digits + at, sizeof(digits) - at);
+  return sizeof(digits) - at;
+}
+
+int jobsrv__buf_putu64(jobsrv__buf_t *buf, uint64_t value) {
+  char digits[20];
+
+  return jobsrv__buf_append(buf, digits, jobsrv__u64_format(digits, value));
+}
+
+int jobsrv__buf_puti64(jobsrv__buf_t *buf, int64_t value) {
+  char text[21];
+
+  if (value >= 0)
+    return jobsrv__buf_putu64(buf, (uint64_t) value);
+  text[0] = '-';
+  return jobsrv__buf_append(
+      buf, text, 1 + jobsrv__u64_format(text + 1, 0 - (uint64_t) value));
+}
+
+int jobsrv__buf_printf(jobsrv__buf_t *buf, const char *fmt, ...) {
+  va_list args;
+
+  va_start(args, fmt);
+  (void) jobsrv__buf_vprintf(buf, fmt, args);
+  va_end(args);
+  return buf->failed;
+}
+
+int jobsrv__buf_vprintf(jobsrv__buf_t *buf, const char *fmt, va_list args) {
+  size_t room = buf->cap - buf->len;
+  va_list again;
+  size_t n;
+  int len;
+
+  if (buf->failed)
+    return buf->failed;
+
+  va_copy(again, args);
+  len = vsnprintf(room > 0 ? buf->data + buf->len : NULL, room, fmt, args);
+  n = (size_t) len;
+  if (len < 0)
+    buf->failed = UV_EINVAL;
+  else if (n > buf->max - buf->len)
+    buf->failed = JOBSRV_ETOOBIG;
+  else if (n >= room && grow(buf, buf->len + n + 1) == 0)
+    (void) vsnprintf(buf->data + buf->len, n + 1, fmt, again);
+  va_end(again);
+
+  if (buf->failed == 0)
+    buf->len += n;
+  return buf->failed;
+}
+
+void jobsrv__buf_consume(jobsrv__buf_t *buf, size_t n) {
+  if (n >= buf->len) {
+    buf->len = 0;
+    return;
+  }
+  buf->len -= n;
+  memmove(buf->data, buf->data + n, buf->len);
+}
+
+const char *jobsrv__buf_str(jobsrv__buf_t *buf) {
+  if (buf->failed)
+    return NULL;
+  if (buf->len == buf->cap && grow(buf, buf->len + 1))
+    return NULL;
+  buf->data[buf->len] = '\0';
+  return buf->data;
+}
