@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "fixture.h"
+
+typedef struct {
+  jobsrv_token_watch_t watch;
+  jobsrv_token_watch_t *victim;
+  jobsrv_token_t *drop;
+  char *log;
+  char mark;
+} listener;
+
+static void note(jobsrv_token_watch_t *watch, const jobsrv_reason_t *reason) {
+  listener *l = watch->data;
+  size_t len = strlen(l->log);
+
+  assert_non_null(reason);
+  l->log[len] = l->mark;
+  l->log[len + 1] = '\0';
+  if (l->victim != NULL)
+    jobsrv_token_unwatch(l->victim);
+  if (l->drop != NULL)
+    jobsrv_token_unref(l->drop);
+}
+
+static void attach(jobsrv_token_t *token, listener *l, char *log, char mark) {
+  l->watch.data = l;
+  l->log = log;
+  l->mark = mark;
+  assert_ok(jobsrv_token_watch(token, &l->watch, note));
+}
+
+static void watches_fire_once_and_in_order(void **state) {
+  fixture f = { 0 };
+  char log[8] = "";
+  listener a = { 0 }, b = { 0 };
+  jobsrv_token_t *token;
+  jobsrv_reason_t why = { JOBSRV_REASON_REQUESTED, "enough", "me" };
+
+  (void) state;
+  fixture_open(&f);
+  assert_ok(jobsrv_token_new(&token, f.srv, NULL));
+  attach(token, &a, log, 'a');
+  attach(token, &b, log, 'b');
+  assert_null(jobsrv_token_reason(token));
+  assert_ok(jobsrv_token_cancel(token, &why));
+  assert_err(jobsrv_token_cancel(token, NULL), JOBSRV_ESETTLED);
+  assert_string_equal(log, "ab");
+  assert_string_equal(jobsrv_token_reason(token)->text, "enough");
+  assert_string_equal(jobsrv_token_reason(token)->actor, "me");
+  jobsrv_token_unref(token);
+  fixture_close(&f);
+}
+
+static void a_callback_may_unwatch_a_later_watch(void **state) {
+  fixture f = { 0 };
+  char log[8] = "";
+  listener a = { 0 }, b = { 0 }, c = { 0 };
+  jobsrv_token_t *token;
+
+  (void) state;
+  fixture_open(&f);
+  assert_ok(jobsrv_token_new(&token, f.srv, NULL));
+  attach(token, &a, log, 'a');
+  attach(token, &b, log, 'b');
+  attach(token, &c, log, 'c');
+  a.victim = &b.watch;
+  assert_ok(jobsrv_token_cancel(token, NULL));
+  assert_string_equal(log, "ac");
+  jobsrv_token_unref(token);
+  fixture_close(&f);
+}
+
+static void a_callback_may_drop_the_last_reference(void **state) {
+  fixture f = { 0 };
+  char log[8] = "";
+  listener a = { 0 }, b = { 0 };
+  jobsrv_token_t *token;
+
+  (void) state;
+  fixture_open(&f);
+  assert_ok(jobsrv_token_new(&token, f.srv, NULL));
+  attach(token, &a, log, 'a');
+  attach(token, &b, log, 'b');
+  a.drop = token;
+  assert_ok(jobsrv_token_cancel(token, NULL));
+  assert_string_equal(log, "ab");
+  fixture_close(&f);
+}
+
+static void cancelling_goes_down_the_tree_and_never_up(void **state) {
+  fixture f = { 0 };
+  char log[8] = "";
+  listener a = { 0 };
+  jobsrv_token_t *root, *left, *leaf, *right;
+  jobsrv_reason_t why = { JOBSRV_REASON_REPLACED, "newer", NULL };
+
+  (void) state;
+  fixture_open(&f);
+  assert_ok(jobsrv_token_new(&root, f.srv, NULL));
+  assert_ok(jobsrv_token_new(&left, f.srv, root));
+  assert_ok(jobsrv_token_new(&leaf, f.srv, left));
+  assert_ok(jobsrv_token_new(&right, f.srv, root));
+  attach(leaf, &a, log, 'a');
+  assert_ok(jobsrv_token_cancel(left, &why));
+  assert_string_equal(log, "a");
+  assert_int_equal(jobsrv_token_reason(leaf)->code, JOBSRV_REASON_REPLACED);
+  assert_string_equal(jobsrv_token_reason(leaf)->text, "newer");
+  assert_null(jobsrv_token_reason(root));
+  assert_null(jobsrv_token_reason(right));
+  jobsrv_token_unref(root); /* kept alive by its children */
+  jobsrv_token_unref(left);
+  jobsrv_token_unref(right);
+  assert_string_equal(jobsrv_token_reason(leaf)->text, "newer");
+  jobsrv_token_unref(leaf);
+  fixture_close(&f);
+}
+
+static void a_child_of_a_cancelled_token_is_born_cancelled(void **state) {
+  fixture f = { 0 };
+  listener a = { 0 };
+  jobsrv_token_t *root, *child;
+
+  (void) state;
+  fixture_open(&f);
+  assert_ok(jobsrv_token_new(&root, f.srv, NULL));
+  assert_ok(jobsrv_token_cancel(root, NULL));
+  assert_ok(jobsrv_token_new(&child, f.srv, root));
+  assert_non_null(jobsrv_token_reason(child));
+  assert_err(jobsrv_token_watch(child, &a.watch, note), JOBSRV_ESETTLED);
+  jobsrv_token_unref(child);
+  jobsrv_token_unref(root);
+  fixture_close(&f);
+}
+
+static void an_unknown_reason_is_refused(void **state) {
+  fixture f = { 0 };
+  jobsrv_token_t *token;
+  jobsrv_reason_t why = { JOBSRV_REASON_MAX, NULL, NULL };
+
+  (void) state;
+  fixture_open(&f);
+  assert_ok(jobsrv_token_new(&token, f.srv, NULL));
+  assert_err(jobsrv_token_cancel(token, &why), UV_EINVAL);
+  assert_null(jobsrv_token_reason(token));
+  jobsrv_token_unref(token);
+  fixture_close(&f);
+}
+
+static void closing_the_server_cancels_every_token(void **state) {
+  fixture f = { 0 };
+  jobsrv_token_t *token;
+
+  (void) state;
+  fixture_open(&f);
+  assert_ok(jobsrv_token_new(&token, f.srv, NULL));
+  fixture_close(&f);
+  assert_int_equal(jobsrv_token_reason(token)->code, JOBSRV_REASON_SHUTDOWN);
+  jobsrv_token_unref(token);
+}
+
+static void cancel_from_a_thread(void *arg) {
+  assert_ok(jobsrv_token_cancel(arg, NULL));
+}
+
+static int has_fired(void *data) {
+  return ((char *) data)[0] != '\0';
+}
+
+static void another_thread_sees_it_at_once_and_the_loop_soon(void **state) {
+  fixture f = { 0 };
+  char log[8] = "";
+  listener a = { 0 };
+  jobsrv_token_t *root, *child;
+  uv_thread_t thread;
+
+  (void) state;
+  fixture_open(&f);
+  assert_ok(jobsrv_token_new(&root, f.srv, NULL));
+  assert_ok(jobsrv_token_new(&child, f.srv, root));
+  attach(child, &a, log, 'a');
+  assert_ok(uv_thread_create(&thread, cancel_from_a_thread, root));
+  assert_ok(uv_thread_join(&thread));
+  assert_non_null(jobsrv_token_reason(child));
+  assert_string_equal(log, "");
+  assert_true(jobsrv_run_until(&f.loop, has_fired, log, 2000));
+  jobsrv_token_unref(child);
+  jobsrv_token_unref(root);
+  fixture_close(&f);
+}
+
+static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(watches_fire_once_and_in_order),
+  cmocka_unit_test(a_callback_may_unwatch_a_later_watch),
+  cmocka_unit_test(a_callback_may_drop_the_last_reference),
+  cmocka_unit_test(cancelling_goes_down_the_tree_and_never_up),
+  cmocka_unit_test(a_child_of_a_cancelled_token_is_born_cancelled),
+  cmocka_unit_test(an_unknown_reason_is_refused),
+  cmocka_unit_test(closing_the_server_cancels_every_token),
+  cmocka_unit_test(another_thread_sees_it_at_once_and_the_loop_soon),
+};
+
+RUN(tests);
