@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * What jobs and timers cost by themselves, at 10^3 to 10^6 of them. Prints a
+ * table of nanoseconds a step, the median of several rounds, and the spread
+ * between the best and the worst round; never fails.
+ *
+ *   registry [ROUNDS]
+ */
+
+#include "jobsrv/jobsrv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <uv.h>
+
+enum { MAX_ROUNDS = 31, STEPS = 100000 };
+
+typedef struct {
+  uv_loop_t loop;
+  jobsrv_t *srv;
+  jobsrv_job_t **jobs;
+  size_t live;
+} world;
+
+static uint64_t bytes_in_use;
+
+/* Counts what the server takes; the size stands before each block. */
+static void *count_malloc(void *ctx, size_t size) {
+  size_t *block = malloc(size + 16);
+
+  (void) ctx;
+  if (block == NULL)
+    return NULL;
+  *block = size;
+  bytes_in_use += size;
+  return block + 2;
+}
+
+static void count_free(void *ctx, void *ptr) {
+  (void) ctx;
+  if (ptr == NULL)
+    return;
+  bytes_in_use -= ((size_t *) ptr)[-2];
+  free((size_t *) ptr - 2);
+}
+
+static void *count_realloc(void *ctx, void *ptr, size_t size) {
+  size_t *block = ptr != NULL ? (size_t *) ptr - 2 : NULL;
+
+  (void) ctx;
+  if (block != NULL)
+    bytes_in_use -= *block;
+  block = realloc(block, size + 16);
+  if (block == NULL)
+    return NULL;
+  *block = size;
+  bytes_in_use += size;
+  return block + 2;
+}
+
+static const jobsrv_alloc_t counting = { count_malloc, count_realloc,
+                                         count_free, NULL };
+
+static uint64_t now_ns(void) {
+  struct timespec t;
+
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t) t.tv_sec * 1000000000u + (uint64_t) t.tv_nsec;
+}
+
+static int never_start(jobsrv_job_t *job, void *data) {
+  (void) job;
+  (void) data;
+  return 0;
+}
+
+static jobsrv_job_t *submit(world *w) {
+  jobsrv_spec_t spec;
+  jobsrv_job_t *job = NULL;
+
+  jobsrv_spec_init(&spec);
+  spec.operation = "none";
+  if (jobsrv_submit(w->srv, &spec, NULL, &job) != 0) {
+    fprintf(stderr, "submit failed\n");
+    exit(1);
+  }
+  return job;
+}
+
+static void open_world(world *w, size_t live) {
+  jobsrv_options_t options;
+  jobsrv_operation_t op;
+  uint64_t before;
+
+  uv_loop_init(&w->loop);
+  jobsrv_options_init(&options);
+  options.alloc = &counting;
+  options.max_jobs = 4000000;
+  options.max_queued = 4000000;
+  options.max_retained = 1;
+  options.max_running = 1;
+  if (jobsrv_new(&w->srv, &w->loop, &options) != 0)
+    exit(1);
+  jobsrv_operation_init(&op);
+  op.name = "none";
+  op.start = never_start;
+  if (jobsrv_operation_add(w->srv, &op) != 0)
+    exit(1);
+  w->jobs = calloc(live, sizeof(*w->jobs));
+  if (w->jobs == NULL)
+    exit(1);
+  w->live = live;
+  before = bytes_in_use;
+  for (size_t i = 0; i < live; i++)
+    w->jobs[i] = submit(w);
+  printf("%8zu live jobs: %.0f bytes a queued job, map included\n", live,
+         (double) (bytes_in_use - before) / (double) live);
+}
+
+static void close_world(world *w) {
+  jobsrv_close(w->srv, NULL, NULL);
+  uv_run(&w->loop, UV_RUN_DEFAULT);
+  uv_loop_close(&w->loop);
+  free(w->jobs);
+}
+
+static void create_and_remove(world *w, size_t steps) {
+  for (size_t i = 0; i < steps; i++)
+    (void) jobsrv_job_cancel(submit(w), NULL); /* ends at once, then expires */
+}
+
+static void find_by_id(world *w, size_t steps) {
+  char (*ids)[JOBSRV_ID_SIZE] = malloc(1024 * sizeof(*ids));
+  jobsrv_job_t *job;
+  size_t found = 0;
+
+  if (ids == NULL)
+    return;
+  for (size_t i = 0; i < 1024; i++)
+    jobsrv_job_id(w->jobs[i * 7919 % w->live], ids[i]);
+  for (size_t i = 0; i < steps; i++)
+    found += jobsrv_find(w->srv, ids[i % 1024], &job) == 0;
+  if (found != steps)
+    printf("lost %zu\n", steps - found);
+  free(ids);
+}
+
+static void find_by_handle(world *w, size_t steps) {
+  static jobsrv_handle_t handles[1024];
+  size_t found = 0;
+
+  for (size_t i = 0; i < 1024; i++)
+    handles[i] = jobsrv_job_handle(w->jobs[i * 7919 % w->live]);
+  for (size_t i = 0; i < steps; i++)
+    found += jobsrv_job_by_handle(w->srv, handles[i % 1024]) != NULL;
+  if (found != steps)
+    printf("lost %zu\n", steps - found);
+}
+
+static void on_timer(jobsrv_timer_t *timer) {
+  (void) timer;
+}
+
+static jobsrv_timer_t *timers;
+static uint64_t base_ns;
+
+static void arm_and_disarm(world *w, size_t steps) {
+  static jobsrv_timer_t timer;
+
+  for (size_t i = 0; i < steps; i++) {
+    jobsrv_timer_arm(w->srv, &timer, base_ns + (i % 977) * 50000000, on_timer);
+    jobsrv_timer_disarm(w->srv, &timer);
+  }
+}
+
+static void rearm(world *w, size_t steps) {
+  for (size_t i = 0; i < steps; i++)
+    jobsrv_timer_arm(w->srv, &timers[i * 7919 % w->live],
+                     base_ns + (i % 977) * 50000000, on_timer);
+}
+
+static int by_value(const void *a, const void *b) {
+  double x = *(const double *) a, y = *(const double *) b;
+
+  return (x > y) - (x < y);
+}
+
+static void measure(const char *what,
+                    world *w,
+                    int rounds,
+                    void (*step)(world *w, size_t steps)) {
+  double ns[MAX_ROUNDS];
+  uint64_t start;
+
+  step(w, STEPS / 10);
+  for (int i = 0; i < rounds; i++) {
+    start = now_ns();
+    step(w, STEPS);
+    ns[i] = (double) (now_ns() - start) / STEPS;
+  }
+  qsort(ns, (size_t) rounds, sizeof(ns[0]), by_value);
+  printf("  %-22s %8.1f ns   (%.1f .. %.1f)\n", what, ns[rounds / 2], ns[0],
+         ns[rounds - 1]);
+}
+
+static void at(size_t live, int rounds) {
+  world w;
+
+  open_world(&w, live);
+  timers = calloc(live, sizeof(*timers));
+  if (timers == NULL)
+    exit(1);
+  base_ns = jobsrv_now(w.srv) + 3600ull * 1000000000;
+  for (size_t i = 0; i < live; i++)
+    jobsrv_timer_arm(w.srv, &timers[i], base_ns + i * 1000, on_timer);
+  measure("create + remove", &w, rounds, create_and_remove);
+  measure("find by id", &w, rounds, find_by_id);
+  measure("find by handle", &w, rounds, find_by_handle);
+  measure("timer arm + disarm", &w, rounds, arm_and_disarm);
+  measure("timer re-arm", &w, rounds, rearm);
+  for (size_t i = 0; i < live; i++)
+    jobsrv_timer_disarm(w.srv, &timers[i]);
+  close_world(&w);
+  free(timers);
+}
+
+int main(int argc, char **argv) {
+  int rounds = argc > 1 ? atoi(argv[1]) : 7;
+
+  if (rounds < 1 || rounds > MAX_ROUNDS)
+    rounds = 7;
+  for (size_t live = 1000; live <= 1000000; live *= 10)
+    at(live, rounds);
+  return 0;
+}
