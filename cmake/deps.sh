@@ -89,11 +89,16 @@ jobsrv_need() {
   [ -n "$jobsrv_list" ] || return 0
   if command -v apt-get >/dev/null 2>&1; then
     printf 'Installing what is missing: %s\n' "$jobsrv_list"
-    # The list is one of words. Package lists may be there and fresh already.
+    # Package lists may be absent (the rehearsal tells) or out of date (then
+    # the first attempt fails). The list is one of words.
     # shellcheck disable=SC2086
-    jobsrv_apt install --no-install-recommends $jobsrv_list ||
-      { jobsrv_apt update &&
-        jobsrv_apt install --no-install-recommends $jobsrv_list; } || :
+    if apt-get -s install --no-install-recommends $jobsrv_list \
+      >/dev/null 2>&1 &&
+      jobsrv_apt install --no-install-recommends $jobsrv_list; then
+      :
+    elif jobsrv_apt update; then
+      jobsrv_apt install --no-install-recommends $jobsrv_list || :
+    fi
     jobsrv_list=$(jobsrv_missing "$@" | tr '\n' ' ')
     [ -n "$jobsrv_list" ] || return 0
   fi
