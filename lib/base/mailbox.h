@@ -79,7 +79,8 @@ size_t jobsrv__mailbox_drain(jobsrv__mailbox_t *mailbox,
                              void *owner,
                              size_t max);
 
-/* Owner only. 0 as soon as any thread's post has taken its place. */
+/* Owner only. 0 as soon as any thread's post has taken its place, 1 once
+ * closed. */
 int jobsrv__mailbox_empty(const jobsrv__mailbox_t *mailbox);
 
 /*
