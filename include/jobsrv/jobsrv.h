@@ -2,7 +2,7 @@
 #ifndef JOBSRV_JOBSRV_H
 #define JOBSRV_JOBSRV_H
 
-/* Everything of libjobsrv; the transport is in sse.h, test help in testing.h. */
+/* All of libjobsrv; the transport is in sse.h, test help in testing.h. */
 
 #include "jobsrv/alloc.h"
 #include "jobsrv/error.h"

@@ -178,7 +178,7 @@ struct jobsrv_part_s {
   void (*draining)(jobsrv_part_t *part);
   /* All jobs have ended: send what is left, then jobsrv_part_done(). */
   void (*finishing)(jobsrv_part_t *part);
-  /* The server goes now, in this call's turn: detach and let go of all of it. */
+  /* The server goes now, in this call's turn: detach, let go of all of it. */
   void (*closing)(jobsrv_part_t *part);
   /* private */
   jobsrv_t *srv;

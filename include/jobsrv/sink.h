@@ -47,7 +47,8 @@ int jobsrv_sink_add(jobsrv_t *srv,
 JOBSRV_EXTERN void jobsrv_sink_remove(jobsrv_sink_t *sink);
 
 typedef enum {
-  JOBSRV_CONSOLE_TEXT, /* 2026-11-23T09:44:49.123Z info  ...e3f1 actor action human */
+  /* 2026-11-23T09:44:49.123Z info  ...e3f1 actor action human */
+  JOBSRV_CONSOLE_TEXT,
   JOBSRV_CONSOLE_JSON  /* the event's JSON object, one a line */
 } jobsrv_console_form_t;
 

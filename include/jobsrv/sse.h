@@ -46,7 +46,7 @@ typedef struct jobsrv_sse_options_s {
                                    limit less 64; past it 503 */
   uint32_t max_streams;         /* 0: 3/4 of max_connections; past it 503 */
   uint32_t max_streams_per_job; /* 0: 256; past it 429 */
-  uint32_t max_pipelined;       /* 0: 100 requests waiting; then reading stops */
+  uint32_t max_pipelined;       /* 0: 100 requests waiting; then reads stop */
 
   uint32_t head_timeout_ms;     /* 0: 10,000 from its first byte; past it 408 */
   uint32_t body_timeout_ms;     /* 0: 30,000; past it 408 */
