@@ -34,6 +34,6 @@ cmake -S . -B "$build" $generator -DJOBSRV_WERROR=OFF -DBUILD_TESTING=ON \
 cmake --build "$build" --parallel "$jobs"
 
 set -- --test-dir "$build" --parallel "$jobs" --no-tests=error
-[ "$long" = yes ] || set -- "$@" --label-exclude long
+[ "$long" = yes ] || set -- "$@" --label-exclude "^long\$"
 # shellcheck disable=SC2086
 exec ctest "$@" ${JOBSRV_CTEST_ARGS:-}
