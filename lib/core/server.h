@@ -48,6 +48,7 @@ struct jobsrv_s {
   pthread_t thread;
   pid_t pid;
   atomic_int closed;           /* 1: job->srv is only memory now */
+  atomic_uint sinks;           /* how many: other threads copy events for them */
   jobsrv_alloc_t alloc;
   jobsrv_options_t options;    /* defaults filled in */
   jobsrv_clock_t *clock;
@@ -147,6 +148,9 @@ void jobsrv__enqueue(jobsrv_job_t *job);
 
 /* Takes a job out of whatever queue and slot it is in. */
 void jobsrv__dequeue(jobsrv_job_t *job);
+
+/* A copy of the host's spec, whatever its age, with every size filled in. */
+int jobsrv__spec_read(jobsrv_spec_t *to, const jobsrv_spec_t *from);
 
 /* A registered operation, or NULL. */
 jobsrv__operation_t *jobsrv__operation_find(const jobsrv_t *srv,

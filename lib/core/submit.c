@@ -2,82 +2,14 @@
 
 #include "base/alloc.h"
 #include "base/options.h"
+#include "core/labels.h"
 #include "core/server.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_LABEL = 128, MAX_TAG_KEY = 64, MAX_TAG_VALUE = 256, MAX_DEPTH = 64 };
-
-static size_t size_of(const char *text) {
-  return text != NULL ? strlen(text) + 1 : 0;
-}
-
-static int labels_check(const jobsrv_t *srv, const jobsrv_spec_t *spec) {
-  size_t key;
-
-  if (size_of(spec->principal) > MAX_LABEL + 1 ||
-      size_of(spec->correlation_id) > MAX_LABEL + 1 ||
-      size_of(spec->request_id) > MAX_LABEL + 1 ||
-      spec->ntags > srv->options.max_tags)
-    return JOBSRV_ETOOBIG;
-  for (size_t i = 0; i < spec->ntags; i++) {
-    key = size_of(spec->tags[i].key);
-    if (key > MAX_TAG_KEY + 1 ||
-        size_of(spec->tags[i].value) > MAX_TAG_VALUE + 1)
-      return JOBSRV_ETOOBIG;
-    if (key <= 1 || spec->tags[i].value == NULL ||
-        strspn(spec->tags[i].key,
-               "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-               "0123456789._-") != key - 1)
-      return UV_EINVAL;
-  }
-  return 0;
-}
-
-static char *put(char **at, const char *text) {
-  char *here = *at;
-
-  if (text == NULL)
-    return NULL;
-  memcpy(here, text, strlen(text) + 1);
-  *at += strlen(text) + 1;
-  return here;
-}
-
-/* All labels in one block; NULL in `*out` when there is none to keep. */
-static int labels_copy(const jobsrv_alloc_t *alloc,
-                       const jobsrv_spec_t *spec,
-                       const char *name,
-                       jobsrv__labels_t **out) {
-  jobsrv__labels_t *labels;
-  size_t size = sizeof(*labels) + spec->ntags * sizeof(jobsrv_tag_t);
-  size_t texts = size_of(spec->principal) + size_of(spec->correlation_id) +
-                 size_of(spec->request_id) + size_of(name);
-  char *at;
-
-  *out = NULL;
-  for (size_t i = 0; i < spec->ntags; i++)
-    texts += size_of(spec->tags[i].key) + size_of(spec->tags[i].value);
-  if (texts == 0)
-    return 0;
-  labels = jobsrv__malloc(alloc, size + texts);
-  if (labels == NULL)
-    return UV_ENOMEM;
-  at = (char *) labels + size;
-  labels->principal = put(&at, spec->principal);
-  labels->correlation_id = put(&at, spec->correlation_id);
-  labels->request_id = put(&at, spec->request_id);
-  labels->name = put(&at, name);
-  labels->ntags = spec->ntags;
-  for (size_t i = 0; i < spec->ntags; i++) {
-    labels->tags[i].key = put(&at, spec->tags[i].key);
-    labels->tags[i].value = put(&at, spec->tags[i].value);
-  }
-  *out = labels;
-  return 0;
-}
+enum { MAX_DEPTH = 64 };
 
 static int payload_check(const jobsrv_t *srv,
                          const jobsrv_operation_t *def,
@@ -173,8 +105,8 @@ static int make(jobsrv_t *srv,
   char *payload = NULL;
   int err;
 
-  err = labels_copy(&srv->alloc, spec,
-                    operation == NULL ? spec->operation : NULL, &labels);
+  err = jobsrv__labels_copy(&srv->alloc, spec,
+                            operation == NULL ? spec->operation : NULL, &labels);
   if (err == 0 && spec->payload != NULL) {
     payload = jobsrv__strndup(&srv->alloc, spec->payload, spec->payload_len);
     err = payload == NULL ? UV_ENOMEM : 0;
@@ -232,7 +164,7 @@ static int submit(jobsrv_t *srv,
     operation = jobsrv__operation_find(srv, spec->operation);
   if (operation == NULL)
     return JOBSRV_ENOOPERATION;
-  err = labels_check(srv, spec);
+  err = jobsrv__labels_check(srv, spec);
   if (err == 0)
     err = payload_check(srv, &operation->def, spec, mistake);
   if (err == 0)
@@ -258,7 +190,7 @@ static int begin(jobsrv_t *srv, const jobsrv_spec_t *spec, jobsrv_job_t **out) {
   int err = admit(srv, 0);
 
   if (err == 0)
-    err = labels_check(srv, spec);
+    err = jobsrv__labels_check(srv, spec);
   if (err == 0)
     err = payload_check(srv, NULL, spec, NULL);
   if (err == 0)
@@ -285,8 +217,7 @@ static int begin(jobsrv_t *srv, const jobsrv_spec_t *spec, jobsrv_job_t **out) {
   return 0;
 }
 
-/* A copy of the host's spec, whatever its age, with every size filled in. */
-static int spec_read(jobsrv_spec_t *to, const jobsrv_spec_t *from) {
+int jobsrv__spec_read(jobsrv_spec_t *to, const jobsrv_spec_t *from) {
   int err = jobsrv__options_read(to, sizeof(*to), sizeof(*to), from);
 
   if (err == 0 && to->payload != NULL && to->payload_len == 0)
@@ -308,7 +239,7 @@ int jobsrv_submit(jobsrv_t *srv,
                   struct jobsrv_mistake_s *mistake,
                   jobsrv_job_t **out) {
   jobsrv_spec_t mine;
-  int err = spec_read(&mine, spec);
+  int err = jobsrv__spec_read(&mine, spec);
 
   JOBSRV__ASSERT_LOOP(srv);
   if (err != 0)
@@ -318,111 +249,10 @@ int jobsrv_submit(jobsrv_t *srv,
 
 int jobsrv_begin(jobsrv_t *srv, const jobsrv_spec_t *spec, jobsrv_job_t **out) {
   jobsrv_spec_t mine;
-  int err = spec_read(&mine, spec);
+  int err = jobsrv__spec_read(&mine, spec);
 
   JOBSRV__ASSERT_LOOP(srv);
   if (err != 0)
     return err;
   return refused(srv, &mine, begin(srv, &mine, out));
-}
-
-/* ---- from another thread ---- */
-
-typedef struct sent_spec_s {
-  jobsrv__mail_t mail;
-  jobsrv_t *srv;
-  jobsrv__mailbox_t *mailbox;
-  jobsrv_spec_t spec;
-  jobsrv_submit_cb cb;
-  void *data;
-  jobsrv__labels_t *labels;
-  char *operation;
-  char *payload;
-} sent_spec;
-
-static void sent_free(sent_spec *sent) {
-  const jobsrv_alloc_t *alloc = &sent->srv->alloc;
-  jobsrv__mailbox_t *mailbox = sent->mailbox;
-
-  jobsrv__free(alloc, sent->labels);
-  jobsrv__free(alloc, sent->operation);
-  jobsrv__free(alloc, sent->payload);
-  jobsrv__free(alloc, sent);
-  jobsrv__mailbox_unref(mailbox);
-}
-
-static void on_sent(jobsrv__mail_t *mail, void *owner) {
-  sent_spec *sent = JOBSRV__CONTAINER(mail, sent_spec, mail);
-  jobsrv_job_t *job = NULL;
-  int err = JOBSRV_ECLOSED;
-
-  if (owner != NULL)
-    err = jobsrv_submit(owner, &sent->spec, NULL, &job);
-  else if (sent->spec.release != NULL)
-    sent->spec.release(sent->spec.data);
-  if (sent->cb != NULL)
-    sent->cb(owner, job, err, sent->data);
-  sent_free(sent);
-}
-
-static int sent_copy(sent_spec *sent, const jobsrv_alloc_t *alloc) {
-  jobsrv_spec_t *spec = &sent->spec;
-
-  if (spec->operation != NULL) {
-    sent->operation = jobsrv__strdup(alloc, spec->operation);
-    if (sent->operation == NULL)
-      return UV_ENOMEM;
-  }
-  if (spec->payload != NULL) {
-    sent->payload = jobsrv__strndup(alloc, spec->payload, spec->payload_len);
-    if (sent->payload == NULL)
-      return UV_ENOMEM;
-  }
-  if (labels_copy(alloc, spec, NULL, &sent->labels) != 0)
-    return UV_ENOMEM;
-  spec->operation = sent->operation;
-  spec->payload = sent->payload;
-  if (sent->labels != NULL) {
-    spec->principal = sent->labels->principal;
-    spec->correlation_id = sent->labels->correlation_id;
-    spec->request_id = sent->labels->request_id;
-    spec->tags = sent->labels->tags;
-  }
-  return 0;
-}
-
-int jobsrv_submit_from(jobsrv_t *srv,
-                       const jobsrv_spec_t *spec,
-                       jobsrv_submit_cb cb,
-                       void *data) {
-  jobsrv_spec_t mine;
-  sent_spec *sent = NULL;
-  int err = spec_read(&mine, spec);
-
-  if (err != 0)
-    return err;
-  if (mine.parent != NULL)
-    err = UV_EINVAL;
-  else
-    err = labels_check(srv, &mine);
-  if (err == 0) {
-    sent = jobsrv__zalloc(&srv->alloc, sizeof(*sent));
-    err = sent == NULL ? UV_ENOMEM : 0;
-  }
-  if (err == 0) {
-    sent->srv = srv;
-    sent->mailbox = jobsrv__mailbox_ref(srv->mailbox);
-    sent->spec = mine;
-    sent->cb = cb;
-    sent->data = data;
-    sent->mail.run = on_sent;
-    err = sent_copy(sent, &srv->alloc);
-    if (err == 0)
-      err = jobsrv__mailbox_post(sent->mailbox, &sent->mail);
-    if (err != 0)
-      sent_free(sent);
-  }
-  if (err != 0 && mine.release != NULL)
-    mine.release(mine.data);
-  return err;
 }
