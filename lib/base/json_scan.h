@@ -4,23 +4,35 @@
 
 /* The public half is jobsrv/json.h: jobsrv_json_check, jobsrv_json_locate. */
 
+#include "jobsrv/alloc.h"
 #include "jobsrv/json.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
   JOBSRV__JSON_MAX_DEPTH = 1024 /* whatever the caller allows: scans recurse */
 };
 
 /*
- * [any] jobsrv_json_check() that also copies the text without its
- * insignificant white space, in the same pass. `to` has room for `len` bytes
- * and is not `text`; the result has no NUL, no line break, no control byte.
+ * [any] jobsrv_json_check() that takes its memory from `alloc` (NULL: the C
+ * library) and, when `to` is not NULL, also copies the text without its
+ * insignificant white space in the same pass. `to` has room for `len` bytes
+ * and is not `text`; the result has no NUL and no byte below a space.
  *
  * Returns 0 with the length in `*to_len`, JOBSRV_EJSON with `*error` filled
  * (if it is not NULL), or UV_ENOMEM. On failure the bytes of `to` are
- * undefined and `*to_len` untouched.
+ * undefined and `*to_len` is untouched.
  */
+int jobsrv__json_scan(const jobsrv_alloc_t *alloc,
+                      char *to,
+                      size_t *to_len,
+                      const char *text,
+                      size_t len,
+                      unsigned int max_depth,
+                      jobsrv_json_error_t *error);
+
+/* [any] The same with the memory of the C library. */
 int jobsrv__json_minify(char *to,
                         size_t *to_len,
                         const char *text,
@@ -37,15 +49,24 @@ void jobsrv__json_place(const char *text,
                         jobsrv_json_error_t *where);
 
 /*
- * [any] The end of the string that begins behind the quote before `p`, without
- * its closing quote, in text that has passed the check; `end` if there is none.
+ * [any] The closing quote of the string whose content begins at `p`, in text
+ * that has passed the check; `end` if there is none.
  */
 const char *jobsrv__json_string_end(const char *p, const char *end);
 
 /*
- * [any] The next character of a checked string's raw content, escapes undone,
- * as a code point. `*p` < `end` moves on.
+ * [any] The next character of a checked string's content as a code point, its
+ * escape undone. `*p` < `end` moves on.
  */
-unsigned long jobsrv__json_string_next(const char **p, const char *end);
+uint32_t jobsrv__json_string_next(const char **p, const char *end);
+
+/*
+ * [any] Orders two checked contents by their characters: whoever means the
+ * same, however escaped, is equal. Negative, 0 or positive.
+ */
+int jobsrv__json_string_compare(const char *a,
+                                const char *a_end,
+                                const char *b,
+                                const char *b_end);
 
 #endif /* JOBSRV_BASE_JSON_SCAN_H_ */
