@@ -15,7 +15,8 @@
  *
  * Two lists more: PAST takes what is due when it is armed, DUE what a run has
  * gathered and not yet fired. Lists are last in, first out (a timer's arming
- * then touches one neighbour) and are reversed when they are emptied.
+ * then touches one neighbour) and are reversed when they are emptied. What is
+ * due is sorted anyway; the order of a list only makes that quick.
  */
 #define NS_PER_TICK UINT64_C(1000000)
 
@@ -64,18 +65,26 @@ static void link_timer(jobsrv__wheel_t *wheel,
   wheel->lists[list] = timer;
 }
 
-static void place(jobsrv__wheel_t *wheel, jobsrv_timer_t *timer) {
-  uint64_t tick = tick_of_deadline(timer->deadline_ns);
-  unsigned int level, slot;
+/* The list that a deadline belongs to. */
+static unsigned int list_of(const jobsrv__wheel_t *wheel, uint64_t deadline) {
+  uint64_t tick = tick_of_deadline(deadline);
+  unsigned int level;
 
-  if (tick <= wheel->now) {
-    link_timer(wheel, timer, PAST);
-    return;
-  }
+  if (tick <= wheel->now)
+    return PAST;
   level = level_of(tick ^ wheel->now);
-  slot = digit(tick, level);
-  link_timer(wheel, timer, level * JOBSRV__WHEEL_SLOTS + slot);
-  wheel->used[level] |= UINT64_C(1) << slot;
+  return level * JOBSRV__WHEEL_SLOTS + digit(tick, level);
+}
+
+static void place(jobsrv__wheel_t *wheel,
+                  jobsrv_timer_t *timer,
+                  unsigned int list) {
+  unsigned int level = list / JOBSRV__WHEEL_SLOTS;
+
+  link_timer(wheel, timer, list);
+  if (list == PAST)
+    return;
+  wheel->used[level] |= UINT64_C(1) << (list & MASK);
   wheel->levels |= 1u << level;
 }
 
@@ -115,16 +124,21 @@ void jobsrv__wheel_arm(jobsrv__wheel_t *wheel,
                        jobsrv_timer_t *timer,
                        uint64_t deadline_ns,
                        jobsrv_timer_cb cb) {
+  unsigned int list = list_of(wheel, deadline_ns);
+
   assert(cb != NULL);
 
+  timer->cb = cb;
+  timer->deadline_ns = deadline_ns;
+  timer->order = ++wheel->order;
+  /* A timer that is put off a little mostly stays where it is. */
+  if (timer->place == list + 1)
+    return;
   if (timer->place != 0)
     unlink_timer(wheel, timer);
   else
     wheel->count++;
-  timer->cb = cb;
-  timer->deadline_ns = deadline_ns;
-  timer->order = ++wheel->order;
-  place(wheel, timer);
+  place(wheel, timer, list);
 }
 
 void jobsrv__wheel_disarm(jobsrv__wheel_t *wheel, jobsrv_timer_t *timer) {
@@ -260,7 +274,7 @@ static void sift(jobsrv__wheel_t *wheel, jobsrv_timer_t *all) {
   for (timer = all; timer != NULL; timer = next) {
     next = timer->next;
     if (tick_of_deadline(timer->deadline_ns) > wheel->now) {
-      place(wheel, timer);
+      place(wheel, timer, list_of(wheel, timer->deadline_ns));
       continue;
     }
     *tail = timer;
