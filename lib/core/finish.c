@@ -61,7 +61,7 @@ static char *copy_message(const jobsrv_alloc_t *alloc, const char *message) {
   return copy;
 }
 
-/* Moves `mine` into the job if nobody was before; else it stays the caller's. */
+/* Moves `mine` into the job if nobody was before; else the caller keeps it. */
 static int claim(jobsrv_job_t *job, jobsrv__finish_t *mine) {
   unsigned char expected = JOBSRV__FINISH_OPEN;
 

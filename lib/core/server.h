@@ -47,8 +47,8 @@ struct jobsrv_s {
   uv_loop_t *loop;
   pthread_t thread;
   pid_t pid;
-  atomic_int closed;           /* 1: job->srv is only memory now */
-  atomic_uint sinks;           /* how many: other threads copy events for them */
+  atomic_int closed;           /* 1: only its memory is left */
+  atomic_uint sinks;           /* other threads copy events for them */
   jobsrv_alloc_t alloc;
   jobsrv_options_t options;    /* defaults filled in */
   jobsrv_clock_t *clock;

@@ -106,7 +106,8 @@ static int make(jobsrv_t *srv,
   int err;
 
   err = jobsrv__labels_copy(&srv->alloc, spec,
-                            operation == NULL ? spec->operation : NULL, &labels);
+                            operation == NULL ? spec->operation : NULL,
+                            &labels);
   if (err == 0 && spec->payload != NULL) {
     payload = jobsrv__strndup(&srv->alloc, spec->payload, spec->payload_len);
     err = payload == NULL ? UV_ENOMEM : 0;

@@ -364,7 +364,10 @@ static void hooks_see_every_transition_and_may_remove_each_other(void **state) {
   fixture_close(&f);
 }
 
-static void on_submitted(jobsrv_t *srv, jobsrv_job_t *job, int err, void *data) {
+static void on_submitted(jobsrv_t *srv,
+                         jobsrv_job_t *job,
+                         int err,
+                         void *data) {
   (void) srv;
   *(int *) data = err == 0 && job != NULL ? 1 : err;
 }
