@@ -41,6 +41,13 @@ static int give_spare(jobsrv__log_t *log, jobsrv__chunk_t *chunk) {
       memory_order_relaxed);
 }
 
+/* Adds to the memory of all logs; subtracts by wrapping round. */
+static void account(jobsrv__logs_t *logs, uint64_t more) {
+  logs->srv->stats.log_bytes =
+      atomic_fetch_add_explicit(&logs->bytes, more, memory_order_relaxed) +
+      more;
+}
+
 jobsrv__chunk_t *jobsrv__chunk_new(jobsrv__log_t *log,
                                    size_t size,
                                    uint64_t first_seq) {
@@ -57,7 +64,7 @@ jobsrv__chunk_t *jobsrv__chunk_new(jobsrv__log_t *log,
   chunk->first_seq = first_seq;
   chunk->next = NULL;
   chunk->capacity = (uint32_t) (size - sizeof(*chunk));
-  atomic_fetch_add_explicit(&log->logs->bytes, size, memory_order_relaxed);
+  account(log->logs, size);
   return chunk;
 }
 
@@ -69,8 +76,7 @@ void jobsrv__chunk_unref(jobsrv__log_t *log, jobsrv__chunk_t *chunk) {
   if (atomic_fetch_sub_explicit(&chunk->refs, 1, memory_order_acq_rel) != 1)
     return;
   if (log->logs != NULL) {
-    atomic_fetch_sub_explicit(&log->logs->bytes, jobsrv__chunk_size(chunk),
-                              memory_order_relaxed);
+    account(log->logs, 0 - jobsrv__chunk_size(chunk));
     if (give_spare(log, chunk))
       return;
   }

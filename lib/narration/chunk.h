@@ -191,7 +191,8 @@ void jobsrv__progress_publish(jobsrv__progress_state_t *progress);
 
 /* The published frame, referenced; NULL when there is no memory for it. */
 jobsrv__progress_frame_t *jobsrv__progress_frame(jobsrv__log_t *log);
-void jobsrv__progress_unref(jobsrv__log_t *log, jobsrv__progress_frame_t *frame);
+void jobsrv__progress_unref(jobsrv__log_t *log,
+                            jobsrv__progress_frame_t *frame);
 
 /* The version that watchers are to have seen; 0: none. */
 static inline uint32_t jobsrv__progress_version(const jobsrv__log_t *log) {

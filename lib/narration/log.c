@@ -240,6 +240,8 @@ static int announce(jobsrv__log_t *log) {
   err = append(log, JOBSRV_KIND_DROPPED, JOBSRV_WARN, body, len, NULL);
   if (err != 0)
     atomic_fetch_add_explicit(&job->dropped, count, memory_order_relaxed);
+  else
+    job->srv->stats.dropped += count;
   return err;
 }
 
@@ -355,7 +357,6 @@ void jobsrv__log_transition(jobsrv_job_t *job,
                          NULL) == 0)
     return;
   atomic_fetch_add_explicit(&job->dropped, 1, memory_order_relaxed);
-  job->srv->stats.dropped++;
 }
 
 void jobsrv__log_end(jobsrv_job_t *job) {

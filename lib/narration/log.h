@@ -15,7 +15,7 @@
 
 typedef struct jobsrv__chunk_s jobsrv__chunk_t;
 
-/* Live logs by the logarithm of their bytes: the largest is found at the top. */
+/* Live logs by the logarithm of their bytes: the largest is at the top. */
 enum { JOBSRV__LOG_CLASSES = 24 };
 
 /* The narration's part of a server, srv->narration, begins with this. */
@@ -67,7 +67,7 @@ void jobsrv__log_transition(jobsrv_job_t *job,
 /* Numbers the end in the slot and tells the cursors. */
 void jobsrv__log_end(jobsrv_job_t *job);
 
-/* The newest event of the log, lent until it is written to. 0: there is none. */
+/* The newest event, lent until the log is written to. Returns 0 without one. */
 int jobsrv__log_newest(const jobsrv_job_t *job, jobsrv_entry_t *entry);
 
 /* The latest progress; coalesced. Returns 0 or UV_ENOMEM. */
@@ -81,7 +81,7 @@ void jobsrv__log_range(const jobsrv_job_t *job,
                        uint64_t *first,
                        uint64_t *last);
 
-/* Tells the cursors of every dirty log, once; asks for a turn if any is left. */
+/* Tells the cursors of every dirty log, once; asks for a turn for the rest. */
 void jobsrv__logs_flush(jobsrv_t *srv);
 
 /*

@@ -59,7 +59,7 @@ static void drop_head(jobsrv__log_t *log, jobsrv__chunk_t *with) {
   jobsrv__chunk_unref(log, chunk);
 }
 
-/* Cuts the only chunk down to its newest event. Returns 1, or 0 if it cannot. */
+/* Cuts the only chunk down to its newest event. Returns 0 if it cannot. */
 static int cut_down(jobsrv__log_t *log) {
   jobsrv__chunk_t *from = log->tail;
   uint64_t written = jobsrv__chunk_load(from);
