@@ -162,7 +162,7 @@ static int take_offset(const char **p, const char *end, int64_t *seconds) {
     return 0;
   if (hours > 23 || minutes > 59)
     return 0;
-  *seconds = (int64_t) (hours * 3600 + minutes * 60);
+  *seconds = (int64_t) hours * 3600 + (int64_t) minutes * 60;
   if (sign == '-')
     *seconds = -*seconds;
   return 1;
@@ -186,7 +186,7 @@ int jobsrv__rfc3339_parse(const char *text, size_t len, uint64_t *wall_ns) {
     return UV_EINVAL;
 
   seconds = days_of_date(year, month, day) * SECONDS_PER_DAY +
-            (int64_t) (hour * 3600 + minute * 60 + second) - offset;
+            (int64_t) hour * 3600 + (int64_t) minute * 60 + second - offset;
   if (seconds < 0 ||
       (uint64_t) seconds > (UINT64_MAX - ns) / NS_PER_SECOND)
     return UV_EINVAL;

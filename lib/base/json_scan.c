@@ -184,12 +184,10 @@ static int scan_word(scan_t *scan, const char *word) {
 static int scan_value(scan_t *scan, const char *expected);
 
 /* Enters the container whose bracket comes next. */
-static int enter(scan_t *scan, level_t *level) {
+static int enter(scan_t *scan, const level_t *level) {
   if (scan->depth == scan->max_depth)
     return fail(scan, scan->p, "nesting deeper than %u", scan->max_depth);
   scan->depth++;
-  memset(level, 0, sizeof(*level));
-  level->up = scan->level;
   scan->level = level;
   scan->p++;
   skip_space(scan);
@@ -208,7 +206,7 @@ static int leave(scan_t *scan, char bracket) {
 
 static int scan_array(scan_t *scan) {
   const char *expected = "expected a value or ']'";
-  level_t level;
+  level_t level = { .up = scan->level };
   int err;
 
   err = enter(scan, &level);
@@ -334,7 +332,7 @@ static int scan_member(scan_t *scan, level_t *level, size_t first) {
 static int scan_object(scan_t *scan) {
   const char *expected = "expected a name or '}'";
   size_t first = scan->count;
-  level_t level;
+  level_t level = { .up = scan->level };
   int err;
 
   err = enter(scan, &level);

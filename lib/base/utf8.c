@@ -127,8 +127,7 @@ size_t jobsrv__utf8_repair(char *to, size_t cap, const char *from, size_t n) {
     take = jobsrv__utf8_next(from + i, n - i, &cp, &bad);
     if (!bad || cap - len < 3)
       break;
-    memcpy(to + len, "\xef\xbf\xbd", 3);
-    len += 3;
+    len += jobsrv__utf8_encode(to + len, cp);
     i += take;
   }
   return len;
