@@ -29,8 +29,9 @@ typedef struct jobsrv_json_error_s {
 
 /*
  * [any] Checks that `text` is one JSON value nested no deeper than `max_depth`
- * (an object or array is one level). Allocates nothing for up to 64 names in
- * one object; more than 64 are compared through memory of the C library.
+ * (an object or array is one level; never more than 1,024). Allocates nothing
+ * while no object has more than 64 names and the objects open at one place
+ * have no more than 256 together; more take memory of the C library.
  *
  * Returns 0, JOBSRV_EJSON with `*error` filled, or UV_ENOMEM.
  */
