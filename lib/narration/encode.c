@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "narration/encode.h"
+
+#include "base/clock.h"
+
+#include <string.h>
+
+#include <uv.h>
+
+/* What stands before a body: `{"type":"narration","seq":<20 digits>,`. */
+enum { HEAD = 48, SMALLEST_TEXT = 32, TIME_LEN = JOBSRV__RFC3339_SIZE - 1 };
+
+#define PUT(buf, text) jobsrv__buf_append(buf, text, sizeof(text) - 1)
+
+/* `"time":"...","job_id":"..."`, the latter only with a job. */
+enum { STAMP = 9 + TIME_LEN + 11 + JOBSRV__ID_LEN + 1 };
+
+static size_t stamp(char to[STAMP], const jobsrv_job_t *job, uint64_t wall_ns) {
+  char time[JOBSRV__RFC3339_SIZE];
+  char id[JOBSRV__ID_SIZE];
+  char *at = to;
+
+  jobsrv__rfc3339(time, wall_ns);
+  memcpy(at, "\"time\":\"", 8);
+  memcpy(at + 8, time, TIME_LEN);
+  at += 8 + TIME_LEN;
+  *at++ = '"';
+  if (job == NULL)
+    return (size_t) (at - to);
+  jobsrv__id_format(&job->id, id);
+  memcpy(at, ",\"job_id\":\"", 11);
+  memcpy(at + 11, id, JOBSRV__ID_LEN);
+  at += 11 + JOBSRV__ID_LEN;
+  *at++ = '"';
+  return (size_t) (at - to);
+}
+
+static char *copy(char *at, const char *text) {
+  size_t len = strlen(text);
+
+  memcpy(at, text, len);
+  return at + len;
+}
+
+size_t jobsrv__encode_state(char to[JOBSRV__STATE_BODY],
+                            const jobsrv_job_t *job,
+                            const jobsrv__note_t *note,
+                            int created) {
+  char *at = to + stamp(to, job, note->wall_ns);
+
+  at = copy(at, ",\"state\":\"");
+  at = copy(at, jobsrv_state_name((jobsrv_state_t) note->to));
+  if (!created) {
+    at = copy(at, "\",\"previous\":\"");
+    at = copy(at, jobsrv_state_name((jobsrv_state_t) note->from));
+  }
+  at = copy(at, "\",\"attempt\":");
+  at += jobsrv__u64_format(at, created ? 0 : job->attempt_no);
+  at = copy(at, note->cancel_requested ? ",\"cancel_requested\":true}"
+                                       : ",\"cancel_requested\":false}");
+  return (size_t) (at - to);
+}
+
+size_t jobsrv__encode_dropped(char to[JOBSRV__STATE_BODY],
+                              const jobsrv_job_t *job,
+                              uint64_t wall_ns,
+                              uint64_t count) {
+  char *at = to + stamp(to, job, wall_ns);
+
+  at = copy(at, ",\"count\":");
+  at += jobsrv__u64_format(at, count);
+  *at++ = '}';
+  return (size_t) (at - to);
+}
+
+/* `,"key":"text"`, nothing without a text. `key` brings its punctuation. */
+static void member(jobsrv__buf_t *buf,
+                   const char *key,
+                   size_t key_len,
+                   const char *text,
+                   size_t max) {
+  if (text == NULL)
+    return;
+  (void) jobsrv__buf_append(buf, key, key_len);
+  jobsrv__json_string(buf, text, strlen(text), max);
+}
+
+#define MEMBER(name)                                                          \
+  member(buf, ",\"" #name "\":", sizeof(",\"" #name "\":") - 1, event->name,  \
+         max)
+
+static void put_source(jobsrv__buf_t *buf,
+                       const jobsrv_event_t *event,
+                       size_t max) {
+  if (event->file == NULL)
+    return;
+  (void) PUT(buf, ",\"source\":");
+  jobsrv__json_string(buf, event->file, strlen(event->file), max);
+  if (event->line <= 0 || buf->failed)
+    return;
+  buf->len--; /* into the string again */
+  (void) jobsrv__buf_putc(buf, ':');
+  (void) jobsrv__buf_puti64(buf, event->line);
+  (void) jobsrv__buf_putc(buf, '"');
+}
+
+static int put_narration(jobsrv__buf_t *buf,
+                         const jobsrv_event_t *event,
+                         size_t human_len,
+                         size_t max) {
+  const char *level = jobsrv_level_name(event->level);
+
+  (void) PUT(buf, ",\"level\":\"");
+  (void) jobsrv__buf_puts(buf, level);
+  (void) jobsrv__buf_putc(buf, '"');
+  MEMBER(actor);
+  MEMBER(action);
+  MEMBER(target);
+  (void) PUT(buf, ",\"human\":");
+  jobsrv__json_string(buf, event->human, human_len, max);
+  MEMBER(cute);
+  MEMBER(story);
+  MEMBER(correlation_id);
+  MEMBER(request_id);
+  MEMBER(trace_id);
+  MEMBER(span_id);
+  MEMBER(parent_span_id);
+  member(buf, ",\"fn_name\":", 11, event->function, max);
+  put_source(buf, event, max);
+  return jobsrv__fields_put(buf, event->fields, event->nfields, max);
+}
+
+static int put_data(jobsrv__buf_t *buf,
+                    const jobsrv_event_t *event,
+                    size_t max) {
+  MEMBER(action);
+  (void) PUT(buf, ",\"payload\":");
+  return jobsrv__raw_put(buf, event->payload, event->payload_len);
+}
+
+static int encode(jobsrv__buf_t *buf,
+                  const jobsrv_job_t *job,
+                  const jobsrv_event_t *event,
+                  size_t human_len,
+                  size_t max) {
+  char *to = jobsrv__buf_reserve(buf, STAMP);
+  int err;
+
+  if (to == NULL)
+    return buf->failed;
+  buf->len += stamp(to, job, event->wall_ns);
+  err = event->kind == JOBSRV_KIND_DATA
+            ? put_data(buf, event, max)
+            : put_narration(buf, event, human_len, max);
+  if (err != 0)
+    return err;
+  return jobsrv__buf_putc(buf, '}');
+}
+
+int jobsrv__encode_event(jobsrv__buf_t *buf,
+                         const jobsrv_job_t *job,
+                         const jobsrv_event_t *event,
+                         size_t human_len,
+                         uint32_t max_text,
+                         uint32_t max_event_bytes) {
+  size_t most = max_event_bytes > HEAD ? max_event_bytes - HEAD : 0;
+  size_t max = max_text;
+  size_t from = buf->len;
+  int err = jobsrv__fields_check(event->fields, event->nfields);
+
+  if (err == 0 && event->payload_len > most)
+    err = JOBSRV_ETOOBIG;
+  if (err != 0)
+    return err;
+  for (;;) {
+    err = encode(buf, job, event, human_len, max);
+    if (err == 0 && buf->len - from <= most)
+      return 0;
+    buf->len = from;
+    buf->failed = 0;
+    if (err != 0)
+      return err;
+    /* Too long: once more with shorter texts, each by at least a half. */
+    if (max <= SMALLEST_TEXT)
+      return JOBSRV_ETOOBIG;
+    max = (max < most ? max : most) / 2;
+  }
+}
+
+size_t jobsrv__encode_guess(const jobsrv_event_t *event,
+                            size_t human_len,
+                            uint32_t max_text) {
+  const char *texts[] = {
+    event->actor, event->action, event->target, event->cute, event->story,
+    event->correlation_id, event->request_id, event->trace_id, event->span_id,
+    event->parent_span_id, event->function, event->file,
+  };
+  size_t sum = STAMP + (human_len < max_text ? human_len : max_text) + 80;
+  size_t len;
+
+  for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+    len = texts[i] != NULL ? strlen(texts[i]) + 20 : 0;
+    sum += len < max_text ? len : max_text;
+  }
+  for (size_t i = 0; i < event->nfields; i++)
+    sum += 32 + JOBSRV__KEY_MAX / 2 +
+           (event->fields[i].type == JOBSRV_FIELD_STRING ||
+                    event->fields[i].type == JOBSRV_FIELD_JSON
+                ? event->fields[i].len
+                : 0);
+  return sum + event->payload_len;
+}

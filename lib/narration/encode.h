@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRV_NARRATION_ENCODE_H_
+#define JOBSRV_NARRATION_ENCODE_H_
+
+/*
+ * Events as JSON, written by hand. Text safety lives here, once: UTF-8 is
+ * repaired, controls and everything that could be taken for a line end are
+ * escaped, long texts are cut with a mark. Any thread.
+ */
+
+#include "base/buf.h"
+#include "base/id.h"
+#include "core/job.h"
+
+/*
+ * A JSON string with its quotes, at most `max` bytes of `text` (0: no bound),
+ * never splitting a character; " …(+N bytes)" marks what was cut.
+ */
+void jobsrv__json_string(jobsrv__buf_t *buf,
+                         const char *text,
+                         size_t len,
+                         size_t max);
+
+/* The same into fixed memory: returns the bytes written, at most `cap`. */
+size_t jobsrv__json_string_to(char *to,
+                              size_t cap,
+                              const char *text,
+                              size_t len,
+                              size_t max);
+
+/* Room that a body of these never exceeds. */
+enum { JOBSRV__STATE_BODY = 384 };
+
+/*
+ * The body of a state event: `"time":..,"job_id":..,"state":..,"previous":..,
+ * "attempt":N,"cancel_requested":bool}`; `previous` is left out when `from`
+ * equals `to` and the job is created. Returns its length.
+ */
+size_t jobsrv__encode_state(char to[JOBSRV__STATE_BODY],
+                            const jobsrv_job_t *job,
+                            const jobsrv__note_t *note,
+                            int created);
+
+/* The body of a dropped event: `"time":..,"job_id":..,"count":N}`. */
+size_t jobsrv__encode_dropped(char to[JOBSRV__STATE_BODY],
+                              const jobsrv_job_t *job,
+                              uint64_t wall_ns,
+                              uint64_t count);
+
+/*
+ * Appends the body of a narration or data event, whose `wall_ns` and defaults
+ * are filled in, to what is in `buf`. `job` may be NULL: it belongs to none.
+ * `human_len` is the length of `human`, of which no more than `max_text` + 4
+ * bytes are read. Returns 0, or what jobsrv_narrate_event() returns for a bad
+ * event; `buf` is then as it was.
+ */
+int jobsrv__encode_event(jobsrv__buf_t *buf,
+                         const jobsrv_job_t *job,
+                         const jobsrv_event_t *event,
+                         size_t human_len,
+                         uint32_t max_text,
+                         uint32_t max_event_bytes);
+
+/* About how long the body will be; never far too little for clean text. */
+size_t jobsrv__encode_guess(const jobsrv_event_t *event,
+                            size_t human_len,
+                            uint32_t max_text);
+
+/* ---- fields.c ---- */
+
+/* The bounds of a field's key, and of the nesting of raw JSON. */
+enum { JOBSRV__KEY_MAX = 64, JOBSRV__FIELD_DEPTH = 64 };
+
+/* 0, or UV_EINVAL for a key or type that is none, or a key that is twice. */
+int jobsrv__fields_check(const jobsrv_field_t *fields, size_t n);
+
+/*
+ * `,"key":value` for each well-known one, then the others as
+ * `,"fields":{...}`. Returns 0, JOBSRV_EJSON, or what the buffer returned.
+ */
+int jobsrv__fields_put(jobsrv__buf_t *buf,
+                       const jobsrv_field_t *fields,
+                       size_t n,
+                       size_t max_text);
+
+/* Checks `text`, and appends it without white space and harmless. */
+int jobsrv__raw_put(jobsrv__buf_t *buf, const char *text, size_t len);
+
+/* ---- text.c ---- */
+
+/* A character that a terminal or a reader of lines might take for more. */
+static inline int jobsrv__text_risky(uint32_t cp) {
+  return cp < 0x20 || (cp >= 0x7f && cp <= 0x9f) || cp == 0x61c ||
+         cp == 0x200e || cp == 0x200f || (cp >= 0x2028 && cp <= 0x202e) ||
+         (cp >= 0x2066 && cp <= 0x2069);
+}
+
+/* The cut mark: " …(+N bytes)", no NUL. Returns its length. */
+enum { JOBSRV__CUT_MARK = 40 };
+size_t jobsrv__cut_mark(char to[JOBSRV__CUT_MARK], size_t cut);
+
+#endif /* JOBSRV_NARRATION_ENCODE_H_ */

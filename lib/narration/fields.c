@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "base/json_scan.h"
+#include "base/utf8.h"
+#include "narration/encode.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uv.h>
+
+static const struct {
+  const char *key;
+  uint8_t len;
+  uint8_t type;
+} well_known[] = {
+#define XX(name, type) { #name, sizeof(#name) - 1, JOBSRV_FIELD_##type },
+  JOBSRV_WELL_KNOWN_MAP(XX)
+#undef XX
+};
+
+static int is_well_known(const jobsrv_field_t *field) {
+  size_t len = strlen(field->key);
+
+  for (size_t i = 0; i < sizeof(well_known) / sizeof(well_known[0]); i++)
+    if (well_known[i].len == len && well_known[i].key[0] == field->key[0] &&
+        memcmp(well_known[i].key, field->key, len) == 0)
+      return well_known[i].type == (uint8_t) field->type;
+  return 0;
+}
+
+static int key_check(const char *key) {
+  size_t n;
+
+  if (key == NULL)
+    return UV_EINVAL;
+  for (n = 0; key[n] != '\0'; n++) {
+    char c = key[n];
+
+    if (n == JOBSRV__KEY_MAX ||
+        !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+          (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-'))
+      return UV_EINVAL;
+  }
+  return n > 0 ? 0 : UV_EINVAL;
+}
+
+int jobsrv__fields_check(const jobsrv_field_t *fields, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    const jobsrv_field_t *field = &fields[i];
+
+    if (key_check(field->key) != 0 ||
+        (unsigned int) field->type > JOBSRV_FIELD_JSON)
+      return UV_EINVAL;
+    for (size_t k = 0; k < i; k++)
+      if (fields[k].key[0] == field->key[0] &&
+          strcmp(fields[k].key, field->key) == 0)
+        return UV_EINVAL;
+  }
+  return 0;
+}
+
+/* The fewest digits that read back as the same number, in any locale. */
+static void put_double(jobsrv__buf_t *buf, double value) {
+  char text[40];
+  char clean[40];
+  size_t len = 0;
+  int point = 0;
+
+  if (!isfinite(value)) {
+    (void) jobsrv__buf_puts(buf, "null");
+    return;
+  }
+  for (int digits = 15; digits <= 17; digits++) {
+    (void) snprintf(text, sizeof(text), "%.*g", digits, value);
+    if (digits == 17 || strtod(text, NULL) == value)
+      break;
+  }
+  for (const char *p = text; *p != '\0'; p++) {
+    if (strchr("0123456789+-e", *p) != NULL)
+      clean[len++] = *p;
+    else if (!point++)
+      clean[len++] = '.';
+  }
+  (void) jobsrv__buf_append(buf, clean, len);
+}
+
+/*
+ * Escapes what is risky in checked JSON, which can only be inside its strings,
+ * in place: the text moves right by what it will grow, then comes back.
+ */
+static void tame(jobsrv__buf_t *buf, size_t from) {
+  static const char hex[] = "0123456789abcdef";
+  char *p = buf->data + from;
+  char *end = buf->data + buf->len;
+  size_t grown = 0;
+  size_t step;
+  uint32_t cp;
+  char *to;
+
+  for (; p < end; p += step) {
+    step = jobsrv__utf8_next(p, (size_t) (end - p), &cp, NULL);
+    if (jobsrv__text_risky(cp))
+      grown += 6 - step;
+  }
+  if (grown == 0 || jobsrv__buf_reserve(buf, grown) == NULL)
+    return;
+  to = buf->data + from;
+  p = to + grown;
+  memmove(p, to, buf->len - from);
+  buf->len += grown;
+  end = buf->data + buf->len;
+  while (p < end) {
+    step = jobsrv__utf8_next(p, (size_t) (end - p), &cp, NULL);
+    if (!jobsrv__text_risky(cp)) {
+      memmove(to, p, step);
+      to += step;
+    } else {
+      *to++ = '\\';
+      *to++ = 'u';
+      for (int shift = 12; shift >= 0; shift -= 4)
+        *to++ = hex[(cp >> shift) & 15];
+    }
+    p += step;
+  }
+}
+
+int jobsrv__raw_put(jobsrv__buf_t *buf, const char *text, size_t len) {
+  char *to = jobsrv__buf_reserve(buf, len);
+  size_t from = buf->len;
+  size_t used;
+  int err;
+
+  if (to == NULL)
+    return buf->failed;
+  err = jobsrv__json_minify(to, &used, text, len, JOBSRV__FIELD_DEPTH, NULL);
+  if (err != 0)
+    return err;
+  buf->len += used;
+  tame(buf, from);
+  return buf->failed;
+}
+
+static int value_put(jobsrv__buf_t *buf,
+                     const jobsrv_field_t *field,
+                     size_t max_text) {
+  const char *text = field->as.string;
+
+  switch (field->type) {
+  case JOBSRV_FIELD_STRING:
+    if (text == NULL)
+      return jobsrv__buf_puts(buf, "null");
+    jobsrv__json_string(buf, text, field->len ? field->len : strlen(text),
+                        max_text);
+    return buf->failed;
+  case JOBSRV_FIELD_I64:
+    return jobsrv__buf_puti64(buf, field->as.i64);
+  case JOBSRV_FIELD_U64:
+    return jobsrv__buf_putu64(buf, field->as.u64);
+  case JOBSRV_FIELD_DOUBLE:
+    put_double(buf, field->as.f64);
+    return buf->failed;
+  case JOBSRV_FIELD_BOOL:
+    return jobsrv__buf_puts(buf, field->as.boolean ? "true" : "false");
+  case JOBSRV_FIELD_JSON:
+    break;
+  }
+  if (text == NULL)
+    return JOBSRV_EJSON;
+  return jobsrv__raw_put(buf, text, field->len ? field->len : strlen(text));
+}
+
+static int pair_put(jobsrv__buf_t *buf,
+                    const jobsrv_field_t *field,
+                    size_t max_text) {
+  (void) jobsrv__buf_putc(buf, '"');
+  (void) jobsrv__buf_puts(buf, field->key);
+  (void) jobsrv__buf_append(buf, "\":", 2);
+  return value_put(buf, field, max_text);
+}
+
+int jobsrv__fields_put(jobsrv__buf_t *buf,
+                       const jobsrv_field_t *fields,
+                       size_t n,
+                       size_t max_text) {
+  size_t others = 0;
+  int err;
+
+  for (size_t i = 0; i < n; i++) {
+    if (!is_well_known(&fields[i])) {
+      others++;
+      continue;
+    }
+    (void) jobsrv__buf_putc(buf, ',');
+    err = pair_put(buf, &fields[i], max_text);
+    if (err != 0)
+      return err;
+  }
+  if (others == 0)
+    return buf->failed;
+
+  (void) jobsrv__buf_puts(buf, ",\"fields\":{");
+  for (size_t i = 0; i < n; i++) {
+    if (is_well_known(&fields[i]))
+      continue;
+    err = pair_put(buf, &fields[i], max_text);
+    if (err != 0)
+      return err;
+    if (--others > 0)
+      (void) jobsrv__buf_putc(buf, ',');
+  }
+  return jobsrv__buf_putc(buf, '}');
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "narration/narration.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/utf8.h"
+#include "narration/encode.h"
+#include "narration/writer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+jobsrv__narration_t *jobsrv__narration_new(const jobsrv_alloc_t *alloc) {
+  jobsrv__narration_t *narration = jobsrv__zalloc(alloc, sizeof(*narration));
+
+  if (narration == NULL)
+    return NULL;
+  jobsrv__queue_init(&narration->sinks);
+  jobsrv__queue_init(&narration->later);
+  return narration;
+}
+
+void jobsrv__narration_attach(jobsrv__narration_t *narration, jobsrv_t *srv) {
+  srv->narration = narration;
+  srv->observer = &jobsrv__narration_observer;
+  jobsrv__logs_init(&narration->logs, srv);
+  jobsrv__buf_init(&narration->body, &srv->alloc, 0);
+  jobsrv__buf_init(&narration->text, &srv->alloc, 0);
+  jobsrv__buf_init(&narration->json, &srv->alloc, 0);
+}
+
+void jobsrv__narration_free(jobsrv__narration_t *narration,
+                            const jobsrv_alloc_t *alloc) {
+  jobsrv__free(alloc, narration);
+}
+
+int jobsrv__narration_straight(const jobsrv_t *srv) {
+  return jobsrv__on_loop(srv) && srv->narration != NULL &&
+         jobsrv__mailbox_empty(srv->mailbox) &&
+         !jobsrv__narration(srv)->delivering;
+}
+
+static int has_sinks(const jobsrv_t *srv) {
+  return atomic_load_explicit(&srv->sinks, memory_order_relaxed) > 0;
+}
+
+/* An event of the library's own, for sinks. */
+static jobsrv_event_t own_event(const jobsrv_job_t *job, jobsrv_kind_t kind) {
+  jobsrv_event_t event = {
+    .size = sizeof(event),
+    .level = kind == JOBSRV_KIND_DROPPED ? JOBSRV_WARN : JOBSRV_INFO,
+    .kind = kind,
+    .action = jobsrv_kind_name(kind),
+  };
+
+  jobsrv__event_fill(&event, job, job->srv);
+  return event;
+}
+
+/* The job's newest event, as it was numbered, to the sinks. */
+static void deliver(jobsrv_job_t *job,
+                    const jobsrv_event_t *event,
+                    const char *json,
+                    size_t json_len) {
+  jobsrv_event_t mine = *event;
+  char id[JOBSRV_ID_SIZE];
+
+  mine.seq = job->seq;
+  mine.server_seq = job->srv->server_seq;
+  mine.job = job;
+  mine.job_id = jobsrv_job_id(job, id);
+  mine.json = json;
+  mine.json_len = json_len;
+  jobsrv__sinks_deliver(job->srv->narration, &mine);
+}
+
+/* Says how many were lost, in the place where they were. */
+static void announce(jobsrv_job_t *job) {
+  char body[JOBSRV__STATE_BODY];
+  char human[64];
+  jobsrv_event_t event;
+  const char *json = NULL;
+  size_t json_len = 0;
+  unsigned int count;
+  size_t len;
+
+  if (atomic_load_explicit(&job->dropped, memory_order_relaxed) == 0)
+    return;
+  count = atomic_exchange_explicit(&job->dropped, 0, memory_order_relaxed);
+  event = own_event(job, JOBSRV_KIND_DROPPED);
+  len = jobsrv__encode_dropped(body, job, event.wall_ns, count);
+  if (jobsrv__log_append(job, JOBSRV_KIND_DROPPED, JOBSRV_WARN, body, len,
+                         &json, &json_len) != 0) {
+    atomic_fetch_add_explicit(&job->dropped, count, memory_order_relaxed);
+    return;
+  }
+  job->srv->stats.dropped += count;
+  if (!has_sinks(job->srv))
+    return;
+  (void) snprintf(human, sizeof(human), "%u events were dropped", count);
+  event.human = human;
+  deliver(job, &event, json, json_len);
+}
+
+int jobsrv__narration_put(jobsrv_job_t *job,
+                          jobsrv_kind_t kind,
+                          int level,
+                          const char *body,
+                          size_t len,
+                          const jobsrv_event_t *event) {
+  const char *json = NULL;
+  size_t json_len = 0;
+  int err;
+
+  announce(job);
+  err = jobsrv__log_append(job, kind, level, body, len, &json, &json_len);
+  if (err == UV_ENOMEM)
+    atomic_fetch_add_explicit(&job->dropped, 1, memory_order_relaxed);
+  if (err == 0 && event != NULL && has_sinks(job->srv))
+    deliver(job, event, json, json_len);
+  return err;
+}
+
+void jobsrv__narration_unrouted(jobsrv_t *srv, const jobsrv_event_t *event) {
+  jobsrv__narration_t *narration = srv->narration;
+  jobsrv__buf_t *buf = &narration->body;
+  jobsrv_event_t mine = *event;
+
+  srv->stats.unrouted++;
+  if (!has_sinks(srv))
+    return;
+  jobsrv__buf_reset(buf);
+  (void) jobsrv__buf_puts(buf, "{\"type\":\"narration\",");
+  if (jobsrv__encode_event(buf, NULL, &mine, strlen(mine.human),
+                           srv->options.max_text,
+                           srv->options.max_event_bytes) == 0) {
+    mine.json = jobsrv__buf_str(buf);
+    mine.json_len = mine.json != NULL ? buf->len : 0;
+  }
+  jobsrv__sinks_deliver(narration, &mine);
+}
+
+/* ---- what core tells ---- */
+
+static void on_transition(jobsrv_job_t *job,
+                          jobsrv_state_t from,
+                          jobsrv_state_t to) {
+  uint64_t before;
+  char human[96];
+  jobsrv_entry_t entry;
+  jobsrv_event_t event;
+
+  if (!has_sinks(job->srv)) {
+    jobsrv__log_transition(job, from, to);
+    return;
+  }
+  (void) jobsrv__log_open(job); /* so that there is JSON of it */
+  announce(job);
+  before = job->seq;
+  jobsrv__log_transition(job, from, to);
+  if (job->seq == before)
+    return;
+
+  event = own_event(job, JOBSRV_KIND_STATE);
+  if (before == 0)
+    (void) snprintf(human, sizeof(human), "created, %s",
+                    jobsrv_state_name(to));
+  else if (from == to)
+    (void) snprintf(human, sizeof(human), "asked to stop");
+  else
+    (void) snprintf(human, sizeof(human), "%s, was %s", jobsrv_state_name(to),
+                    jobsrv_state_name(from));
+  event.human = human;
+  memset(&entry, 0, sizeof(entry));
+  if (!jobsrv__log_newest(job, &entry) || entry.seq != job->seq)
+    entry.json = NULL;
+  deliver(job, &event, entry.json, entry.json != NULL ? entry.json_len : 0);
+}
+
+/* `{"type":"end","seq":N,"time":"...",` and then the record's members. */
+static void encode_end(jobsrv__buf_t *buf, const jobsrv_job_t *job) {
+  char time[JOBSRV__RFC3339_SIZE];
+  char *to;
+  size_t len;
+
+  jobsrv__buf_reset(buf);
+  jobsrv__rfc3339(time, job->finished_wall);
+  (void) jobsrv__buf_puts(buf, "{\"type\":\"end\",\"seq\":");
+  (void) jobsrv__buf_putu64(buf, job->seq);
+  (void) jobsrv__buf_puts(buf, ",\"time\":\"");
+  (void) jobsrv__buf_puts(buf, time);
+  (void) jobsrv__buf_puts(buf, "\",");
+  len = jobsrv_job_record(job, JOBSRV_RECORD_BRIEF, NULL, 0);
+  to = jobsrv__buf_reserve(buf, len);
+  if (to == NULL)
+    return;
+  (void) jobsrv_job_record(job, JOBSRV_RECORD_BRIEF, to, len);
+  memmove(to, to + 1, len - 1); /* its brace is there already */
+  buf->len += len - 1;
+}
+
+static void on_ended(jobsrv_job_t *job, jobsrv_state_t from) {
+  jobsrv__narration_t *narration = jobsrv__narration(job->srv);
+  jobsrv_state_t state = jobsrv_job_state(job);
+  jobsrv_job_info_t info = { .size = sizeof(info) };
+  jobsrv_event_t event;
+  char human[512];
+  const char *why = NULL;
+
+  (void) from;
+  announce(job);
+  jobsrv__log_end(job);
+  if (!has_sinks(job->srv))
+    return;
+
+  event = own_event(job, JOBSRV_KIND_END);
+  jobsrv_job_info(job, &info);
+  if (state == JOBSRV_STATE_FAILED)
+    why = info.error_message != NULL ? info.error_message : info.error_code;
+  else if (state == JOBSRV_STATE_CANCELLED && info.cancel_reason != NULL)
+    why = info.cancel_reason->text;
+  (void) snprintf(human, sizeof(human), "%s%s%s", jobsrv_state_name(state),
+                  why != NULL ? ": " : "", why != NULL ? why : "");
+  event.human = human;
+  event.wall_ns = job->finished_wall;
+  encode_end(&narration->body, job);
+  deliver(job, &event, jobsrv__buf_str(&narration->body),
+          narration->body.len);
+}
+
+static void on_gone(jobsrv_job_t *job) {
+  jobsrv__log_free(job);
+}
+
+/* A text that ends with a NUL and has none inside, of what may have some. */
+static const char *without_nul(jobsrv__buf_t *buf,
+                               const char *text,
+                               size_t len) {
+  const char *nul;
+
+  jobsrv__buf_reset(buf);
+  while ((nul = memchr(text, '\0', len)) != NULL) {
+    (void) jobsrv__buf_append(buf, text, (size_t) (nul - text));
+    (void) jobsrv__buf_append(buf, "\xef\xbf\xbd", 3);
+    len -= (size_t) (nul - text) + 1;
+    text = nul + 1;
+  }
+  (void) jobsrv__buf_append(buf, text, len);
+  return jobsrv__buf_str(buf);
+}
+
+static void on_line(jobsrv_job_t *job,
+                    int stream,
+                    int part,
+                    const char *text,
+                    size_t len) {
+  jobsrv_t *srv = job->srv;
+  jobsrv__narration_t *narration = jobsrv__narration(srv);
+  jobsrv_field_t continues = {
+    .key = "continues",
+    .type = JOBSRV_FIELD_BOOL,
+    .as.boolean = part == 1 || part == 2,
+  };
+  jobsrv_event_t event = {
+    .size = sizeof(event),
+    .level = stream == 1 ? JOBSRV_INFO : JOBSRV_WARN,
+    .action = stream == 1 ? "stdout" : "stderr",
+    .human = text,
+    .fields = &continues,
+    .nfields = part != 0,
+  };
+
+  if (narration == NULL || !jobsrv_narrates(job, event.level))
+    return;
+  if (jobsrv__job_ended(job)) {
+    srv->stats.late_events++;
+    return;
+  }
+  jobsrv__event_fill(&event, job, srv);
+  jobsrv__buf_reset(&narration->body);
+  if (jobsrv__encode_event(&narration->body, job, &event, len,
+                           srv->options.max_text,
+                           srv->options.max_event_bytes) != 0) {
+    atomic_fetch_add_explicit(&job->dropped, 1, memory_order_relaxed);
+    return;
+  }
+  if (has_sinks(srv)) {
+    event.human = without_nul(&narration->text, text, len);
+    if (event.human == NULL)
+      event.human = "";
+  }
+  (void) jobsrv__narration_put(job, JOBSRV_KIND_NARRATION, event.level,
+                               narration->body.data, narration->body.len,
+                               &event);
+}
+
+static void on_turn(jobsrv_t *srv) {
+  if (srv->narration != NULL)
+    jobsrv__logs_flush(srv);
+}
+
+static void on_flushed(void *arg) {
+  jobsrv__observer_done(arg);
+}
+
+static void on_finish(jobsrv_t *srv) {
+  jobsrv__narration_t *narration = jobsrv__narration(srv);
+
+  if (narration->writer == NULL ||
+      jobsrv__writer_flush(narration->writer, on_flushed, srv))
+    jobsrv__observer_done(srv);
+}
+
+static void on_close(jobsrv_t *srv) {
+  jobsrv__narration_t *narration = jobsrv__narration(srv);
+
+  jobsrv__sinks_close(narration);
+  if (narration->writer != NULL)
+    jobsrv__writer_close(narration->writer);
+  jobsrv__logs_close(srv);
+  srv->narration = NULL;
+  jobsrv__buf_free(&narration->body);
+  jobsrv__buf_free(&narration->text);
+  jobsrv__buf_free(&narration->json);
+  jobsrv__free(&srv->alloc, narration);
+}
+
+const jobsrv__observer_t jobsrv__narration_observer = {
+  .transition = on_transition,
+  .ended = on_ended,
+  .gone = on_gone,
+  .enter = jobsrv_context_enter,
+  .leave = jobsrv_context_leave,
+  .line = on_line,
+  .turn = on_turn,
+  .finish = on_finish,
+  .close = on_close,
+};

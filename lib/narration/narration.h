@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRV_NARRATION_NARRATION_H_
+#define JOBSRV_NARRATION_NARRATION_H_
+
+/*
+ * The narration's part of a server: its logs, its sinks, its writer thread. On
+ * the loop thread alone. Every event of a job comes through here, so that the
+ * sinks get them in the order of their numbers.
+ */
+
+#include "base/buf.h"
+#include "jobsrv/sink.h"
+#include "narration/log.h"
+
+typedef struct jobsrv__writer_s jobsrv__writer_t;
+typedef struct jobsrv__narration_s jobsrv__narration_t;
+
+struct jobsrv_sink_s {
+  jobsrv__queue_t link;
+  jobsrv__narration_t *narration;
+  jobsrv_sink_ops_t ops;
+  void *self;
+  int level;
+  uint64_t born;      /* events numbered up to here are not for it */
+  uint64_t (*dropped)(const void *self);  /* NULL: it drops none */
+};
+
+struct jobsrv__narration_s {
+  jobsrv__logs_t logs;        /* the first */
+  jobsrv__queue_t sinks;      /* in order of adding */
+  jobsrv__queue_t later;      /* events that came while one was delivered */
+  int delivering;
+  jobsrv__buf_t body;         /* of the event that is being made */
+  jobsrv__buf_t text;         /* of a child's line, for sinks */
+  jobsrv__buf_t json;         /* of the event that is being delivered */
+  jobsrv__writer_t *writer;   /* NULL until the first sink that blocks */
+};
+
+static inline jobsrv__narration_t *jobsrv__narration(const jobsrv_t *srv) {
+  return srv->narration;
+}
+
+/* Made before its server, which it is given when that is there. */
+jobsrv__narration_t *jobsrv__narration_new(const jobsrv_alloc_t *alloc);
+void jobsrv__narration_attach(jobsrv__narration_t *narration, jobsrv_t *srv);
+
+/* For one that was never attached. */
+void jobsrv__narration_free(jobsrv__narration_t *narration,
+                            const jobsrv_alloc_t *alloc);
+
+extern const jobsrv__observer_t jobsrv__narration_observer;
+
+/*
+ * An encoded event into the job's log and, when `event` is not NULL, to the
+ * sinks. Returns as jobsrv__log_append().
+ */
+int jobsrv__narration_put(jobsrv_job_t *job,
+                          jobsrv_kind_t kind,
+                          int level,
+                          const char *body,
+                          size_t len,
+                          const jobsrv_event_t *event);
+
+/* An event that belongs to no job: to the sinks only. */
+void jobsrv__narration_unrouted(jobsrv_t *srv, const jobsrv_event_t *event);
+
+/* 1 if this thread may write `srv`'s logs at once, keeping its own order. */
+int jobsrv__narration_straight(const jobsrv_t *srv);
+
+/* ---- context.c ---- */
+
+/*
+ * Whose callback this thread is in, by the innermost frame that has a job; a
+ * host that enters a context without a job stays inside that server. NULL: none.
+ */
+jobsrv_t *jobsrv__context_server(void);
+
+/* ---- sink.c ---- */
+
+int jobsrv__sink_add(jobsrv_t *srv,
+                     const jobsrv_sink_ops_t *ops,
+                     void *self,
+                     int level,
+                     uint64_t (*dropped)(const void *self),
+                     jobsrv_sink_t **out);
+
+/* To every sink that wants it; behind the one that is being delivered. */
+void jobsrv__sinks_deliver(jobsrv__narration_t *narration,
+                           const jobsrv_event_t *event);
+
+/* Closes them all, newest first. */
+void jobsrv__sinks_close(jobsrv__narration_t *narration);
+
+/* ---- event.c ---- */
+
+/* Reads a caller's event of any size and fills in its defaults. */
+int jobsrv__event_read(jobsrv_event_t *to, const jobsrv_event_t *from);
+
+/* What is the job's own to say. */
+void jobsrv__event_fill(jobsrv_event_t *event,
+                        const jobsrv_job_t *job,
+                        const jobsrv_t *srv);
+
+/*
+ * A copy that stands alone in `room` bytes, aligned as malloc does; `json` and
+ * `payload` are copied too, `human_len` bytes of `human` at most.
+ */
+size_t jobsrv__event_room(const jobsrv_event_t *event, size_t human_len);
+jobsrv_event_t *jobsrv__event_copy(void *room,
+                                   const jobsrv_event_t *event,
+                                   size_t human_len);
+
+#endif /* JOBSRV_NARRATION_NARRATION_H_ */

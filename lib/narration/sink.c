@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "narration/narration.h"
+
+#include "base/alloc.h"
+#include "base/options.h"
+
+#include <string.h>
+
+#include <uv.h>
+
+/* An event that came while another was being delivered. */
+typedef struct later_s {
+  jobsrv__queue_t link;
+  jobsrv_event_t *event;
+} later_t;
+
+int jobsrv__sink_add(jobsrv_t *srv,
+                     const jobsrv_sink_ops_t *ops,
+                     void *self,
+                     int level,
+                     uint64_t (*dropped)(const void *self),
+                     jobsrv_sink_t **out) {
+  jobsrv__narration_t *narration = srv->narration;
+  jobsrv_sink_ops_t mine;
+  jobsrv_sink_t *sink;
+
+  if (narration == NULL || srv->phase == JOBSRV__CLOSING)
+    return JOBSRV_ECLOSED;
+  if (level == 0)
+    level = JOBSRV_INFO;
+  if (jobsrv__options_read(&mine, sizeof(mine), sizeof(mine), ops) != 0 ||
+      mine.event == NULL || level < JOBSRV_TRACE || level > JOBSRV_MUTE)
+    return UV_EINVAL;
+  sink = jobsrv__zalloc(&srv->alloc, sizeof(*sink));
+  if (sink == NULL)
+    return UV_ENOMEM;
+
+  sink->narration = narration;
+  sink->ops = mine;
+  sink->self = self;
+  sink->level = level;
+  sink->born = srv->server_seq;
+  sink->dropped = dropped;
+  jobsrv__queue_push_back(&narration->sinks, &sink->link);
+  atomic_fetch_add_explicit(&srv->sinks, 1, memory_order_relaxed);
+  if (out != NULL)
+    *out = sink;
+  return 0;
+}
+
+int jobsrv_sink_add(jobsrv_t *srv,
+                    const jobsrv_sink_ops_t *ops,
+                    void *self,
+                    int level,
+                    jobsrv_sink_t **out) {
+  JOBSRV__ASSERT_LOOP(srv);
+  return jobsrv__sink_add(srv, ops, self, level, NULL, out);
+}
+
+void jobsrv_sink_remove(jobsrv_sink_t *sink) {
+  jobsrv_t *srv = sink->narration->logs.srv;
+
+  JOBSRV__ASSERT_LOOP(srv);
+  jobsrv__queue_remove(&sink->link);
+  atomic_fetch_sub_explicit(&srv->sinks, 1, memory_order_relaxed);
+  if (sink->ops.close != NULL)
+    sink->ops.close(sink->self);
+  jobsrv__free(&srv->alloc, sink);
+}
+
+uint64_t jobsrv_sink_dropped(const jobsrv_sink_t *sink) {
+  return sink->dropped != NULL ? sink->dropped(sink->self) : 0;
+}
+
+static int wants(const jobsrv_sink_t *sink, const jobsrv_event_t *event) {
+  return event->level >= sink->level &&
+         (event->server_seq == 0 || event->server_seq > sink->born);
+}
+
+/* A mark of our own keeps the place, whatever a sink adds or removes. */
+static void deliver(jobsrv__narration_t *narration,
+                    const jobsrv_event_t *event) {
+  jobsrv__queue_t *head = &narration->sinks;
+  jobsrv__queue_t *at = head->next;
+  jobsrv__queue_t mark = { NULL, NULL };
+  jobsrv_sink_t *sink;
+
+  while (at != head) {
+    sink = JOBSRV__CONTAINER(at, jobsrv_sink_t, link);
+    jobsrv__queue_push_front(at, &mark); /* behind `at` */
+    if (wants(sink, event))
+      sink->ops.event(sink->self, event);
+    at = mark.next;
+    jobsrv__queue_remove(&mark);
+  }
+}
+
+static void put_off(jobsrv__narration_t *narration,
+                    const jobsrv_event_t *event) {
+  const jobsrv_alloc_t *alloc = &narration->logs.srv->alloc;
+  size_t human_len = strlen(event->human);
+  later_t *later =
+      jobsrv__malloc(alloc, sizeof(*later) +
+                                jobsrv__event_room(event, human_len));
+
+  if (later == NULL) {
+    narration->logs.srv->stats.dropped++;
+    return;
+  }
+  memset(later, 0, sizeof(*later));
+  later->event = jobsrv__event_copy(later + 1, event, human_len);
+  if (event->job != NULL)
+    jobsrv_job_ref(event->job);
+  jobsrv__queue_push_back(&narration->later, &later->link);
+}
+
+/* The bytes of a log may move while its event is being looked at. */
+static void keep_json(jobsrv__narration_t *narration, jobsrv_event_t *event) {
+  if (event->json == NULL || event->json == narration->json.data)
+    return;
+  jobsrv__buf_reset(&narration->json);
+  (void) jobsrv__buf_append(&narration->json, event->json, event->json_len);
+  event->json = jobsrv__buf_str(&narration->json);
+  event->json_len = event->json != NULL ? narration->json.len : 0;
+}
+
+void jobsrv__sinks_deliver(jobsrv__narration_t *narration,
+                           const jobsrv_event_t *event) {
+  jobsrv__queue_t *link;
+  jobsrv_event_t mine;
+  later_t *later;
+
+  if (narration->delivering) {
+    put_off(narration, event);
+    return;
+  }
+  mine = *event;
+  keep_json(narration, &mine);
+  narration->delivering = 1;
+  deliver(narration, &mine);
+  while ((link = jobsrv__queue_pop(&narration->later)) != NULL) {
+    later = JOBSRV__CONTAINER(link, later_t, link);
+    deliver(narration, later->event);
+    if (later->event->job != NULL)
+      jobsrv_job_unref(later->event->job);
+    jobsrv__free(&narration->logs.srv->alloc, later);
+  }
+  narration->delivering = 0;
+}
+
+void jobsrv__sinks_close(jobsrv__narration_t *narration) {
+  jobsrv__queue_t *link;
+
+  while ((link = jobsrv__queue_back(&narration->sinks)) != NULL)
+    jobsrv_sink_remove(JOBSRV__CONTAINER(link, jobsrv_sink_t, link));
+}

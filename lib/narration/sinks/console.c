@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/options.h"
+#include "base/utf8.h"
+#include "narration/encode.h"
+#include "narration/narration.h"
+#include "narration/writer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <uv.h>
+
+enum { MAX_BYTES = 1024 * 1024, SHORT_ID = 6, OUT = 2 };
+
+typedef struct console_s {
+  jobsrv_alloc_t alloc;
+  jobsrv__lane_t *lane;
+  jobsrv__buf_t line;
+  jobsrv_console_form_t form;
+  int colour;
+} console_t;
+
+/* Text as it may stand on a terminal, on one line. */
+static void put_text(jobsrv__buf_t *buf, const char *text) {
+  size_t n = text != NULL ? strlen(text) : 0;
+  const char *plain = text;
+  size_t step;
+  uint32_t cp;
+  int bad;
+
+  for (; n > 0; text += step, n -= step) {
+    step = jobsrv__utf8_next(text, n, &cp, &bad);
+    if (!bad && !jobsrv__text_risky(cp))
+      continue;
+    (void) jobsrv__buf_append(buf, plain, (size_t) (text - plain));
+    if (bad)
+      (void) jobsrv__buf_append(buf, "\xef\xbf\xbd", 3);
+    else
+      (void) jobsrv__buf_printf(buf, cp < 0x100 ? "\\x%02x" : "\\u%04x",
+                                (unsigned int) cp);
+    plain = text + step;
+  }
+  if (text != plain)
+    (void) jobsrv__buf_append(buf, plain, (size_t) (text - plain));
+}
+
+static const char *colour_of(int level) {
+  switch (level) {
+  case JOBSRV_TRACE:
+  case JOBSRV_DEBUG:
+    return "\x1b[2m";
+  case JOBSRV_INFO:
+    return "\x1b[32m";
+  case JOBSRV_WARN:
+    return "\x1b[33m";
+  default:
+    return "\x1b[31m";
+  }
+}
+
+static void put_line(console_t *console, const jobsrv_event_t *event) {
+  jobsrv__buf_t *buf = &console->line;
+  char time[JOBSRV__RFC3339_SIZE];
+  size_t id_len = event->job_id != NULL ? strlen(event->job_id) : 0;
+
+  jobsrv__rfc3339(time, event->wall_ns);
+  (void) jobsrv__buf_puts(buf, time);
+  (void) jobsrv__buf_printf(buf, " %s%-5s%s ",
+                            console->colour ? colour_of(event->level) : "",
+                            jobsrv_level_name(event->level),
+                            console->colour ? "\x1b[0m" : "");
+  if (id_len > SHORT_ID)
+    (void) jobsrv__buf_printf(buf, "...%s ",
+                              event->job_id + id_len - SHORT_ID);
+  else
+    (void) jobsrv__buf_puts(buf, "- ");
+  if (event->actor != NULL && event->actor[0] != '\0') {
+    put_text(buf, event->actor);
+    (void) jobsrv__buf_putc(buf, ' ');
+  }
+  put_text(buf, event->action);
+  (void) jobsrv__buf_puts(buf, ": ");
+  if (event->payload != NULL)
+    put_text(buf, event->payload);
+  else
+    put_text(buf, event->human);
+}
+
+static void on_event(void *self, const jobsrv_event_t *event) {
+  console_t *console = self;
+  jobsrv__buf_t *buf = &console->line;
+
+  jobsrv__buf_reset(buf);
+  if (console->form == JOBSRV_CONSOLE_TEXT)
+    put_line(console, event);
+  else if (event->json != NULL)
+    (void) jobsrv__buf_append(buf, event->json, event->json_len);
+  else
+    buf->failed = UV_ENOMEM;
+  if (jobsrv__buf_putc(buf, '\n') == 0)
+    jobsrv__lane_write(console->lane, buf->data, buf->len);
+  else
+    jobsrv__lane_drop(console->lane);
+}
+
+static void on_close(void *self) {
+  console_t *console = self;
+  jobsrv_alloc_t alloc = console->alloc;
+
+  jobsrv__lane_close(console->lane);
+  jobsrv__buf_free(&console->line);
+  jobsrv__free(&alloc, console);
+}
+
+static const jobsrv_sink_ops_t ops = {
+  .size = sizeof(ops),
+  .event = on_event,
+  .close = on_close,
+};
+
+static uint64_t dropped(const void *self) {
+  return jobsrv__lane_dropped(((const console_t *) self)->lane);
+}
+
+static int options_check(jobsrv_console_options_t *mine,
+                         const jobsrv_console_options_t *options) {
+  jobsrv_console_options_init(mine);
+  if (options != NULL &&
+      jobsrv__options_read(mine, sizeof(*mine), sizeof(*mine), options) != 0)
+    return UV_EINVAL;
+  if (mine->fd == 0)
+    mine->fd = OUT;
+  if (mine->max_bytes == 0)
+    mine->max_bytes = MAX_BYTES;
+  if (mine->fd < 0 || mine->level < 0 || mine->level > JOBSRV_MUTE ||
+      (unsigned int) mine->form > JOBSRV_CONSOLE_JSON)
+    return UV_EINVAL;
+  return 0;
+}
+
+/* The thread is made by the first that needs it, and stays. */
+static int open_lane(jobsrv_t *srv,
+                     const jobsrv_console_options_t *options,
+                     jobsrv__lane_t **out) {
+  jobsrv__narration_t *narration = jobsrv__narration(srv);
+  int err;
+
+  if (narration->writer == NULL) {
+    err = jobsrv__writer_new(&narration->writer, &srv->alloc, srv->mailbox);
+    if (err != 0)
+      return err;
+  }
+  return jobsrv__lane_new(out, narration->writer, options->fd,
+                          options->max_bytes,
+                          options->form == JOBSRV_CONSOLE_JSON
+                              ? "{\"type\":\"dropped\",\"count\":%llu}\n"
+                              : "... dropped %llu events\n");
+}
+
+int jobsrv_console_add(jobsrv_t *srv,
+                       const jobsrv_console_options_t *options,
+                       jobsrv_sink_t **out) {
+  jobsrv_console_options_t mine;
+  console_t *console;
+  int err = options_check(&mine, options);
+
+  JOBSRV__ASSERT_LOOP(srv);
+  if (err != 0)
+    return err;
+  if (srv->narration == NULL || srv->phase == JOBSRV__CLOSING)
+    return JOBSRV_ECLOSED;
+  console = jobsrv__zalloc(&srv->alloc, sizeof(*console));
+  if (console == NULL)
+    return UV_ENOMEM;
+  err = open_lane(srv, &mine, &console->lane);
+  if (err != 0) {
+    jobsrv__free(&srv->alloc, console);
+    return err;
+  }
+
+  console->alloc = srv->alloc;
+  console->form = mine.form;
+  console->colour = mine.colour;
+  jobsrv__buf_init(&console->line, &console->alloc, 0);
+  err = jobsrv__sink_add(srv, &ops, console, mine.level, dropped, out);
+  if (err != 0)
+    on_close(console);
+  return err;
+}
