@@ -43,9 +43,12 @@ static int give_spare(jobsrv__log_t *log, jobsrv__chunk_t *chunk) {
 
 /* Adds to the memory of all logs; subtracts by wrapping round. */
 static void account(jobsrv__logs_t *logs, uint64_t more) {
-  logs->srv->stats.log_bytes =
+  uint64_t bytes =
       atomic_fetch_add_explicit(&logs->bytes, more, memory_order_relaxed) +
       more;
+
+  if (jobsrv__on_loop(logs->srv))
+    logs->srv->stats.log_bytes = bytes;
 }
 
 jobsrv__chunk_t *jobsrv__chunk_new(jobsrv__log_t *log,

@@ -97,6 +97,8 @@ struct jobsrv__log_s {
   jobsrv__chunk_t *head;      /* NULL: nothing is retained */
   jobsrv__chunk_t *tail;
   uint64_t last;              /* seq of the last event in the log */
+  char next[20];              /* the seq of the next one, in decimal */
+  uint32_t next_len;
   uint64_t bytes;             /* of the chunks from head to tail */
   uint64_t events;
   uint64_t first_at_end;      /* first retained when the job ended */

@@ -3,7 +3,6 @@
 #include "narration/chunk.h"
 
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/clock.h"
 #include "narration/encode.h"
 
@@ -63,29 +62,46 @@ static char *put(char *to, const char *from, size_t len) {
 
 /* The size line counts what follows it, without the last CR LF. */
 static char *put_size(char *to, uint32_t len) {
-  int i;
+  static const char digits[] = "0123456789abcdef";
 
-  for (i = 5; i >= 0; i--, len >>= 4)
-    to[i] = "0123456789abcdef"[len & 15];
+  to[0] = digits[len >> 20 & 15];
+  to[1] = digits[len >> 16 & 15];
+  to[2] = digits[len >> 12 & 15];
+  to[3] = digits[len >> 8 & 15];
+  to[4] = digits[len >> 4 & 15];
+  to[5] = digits[len & 15];
   to[6] = '\r';
   to[7] = '\n';
   return to + JOBSRV_CHUNK_HEAD;
+}
+
+/* Counting in text is cheaper than writing each number anew. */
+static void count_up(jobsrv__log_t *log) {
+  uint32_t i = log->next_len;
+
+  log->last++;
+  while (i-- > 0) {
+    if (log->next[i] != '9') {
+      log->next[i]++;
+      return;
+    }
+    log->next[i] = '0';
+  }
+  memset(log->next + 1, '0', log->next_len++);
+  log->next[0] = '1';
 }
 
 typedef struct {
   const middle_t *middle;
   const char *body;
   size_t body_len;
-  uint32_t len;    /* of the whole frame */
-  size_t digits;
-  char seq[20];
+  uint32_t len; /* of the whole frame */
 } frame_t;
 
 /* Measures. Returns 0, or JOBSRV_ETOOBIG. */
 static int frame_init(frame_t *frame,
-                      const jobsrv__logs_t *logs,
+                      const jobsrv__log_t *log,
                       jobsrv_kind_t kind,
-                      uint64_t seq,
                       const char *body,
                       size_t len) {
   size_t fixed;
@@ -94,8 +110,7 @@ static int frame_init(frame_t *frame,
       kind == JOBSRV_KIND_NARRATION ? &narration_middle : &middles[kind];
   frame->body = body;
   frame->body_len = len;
-  frame->digits = jobsrv__u64_format(frame->seq, seq);
-  fixed = logs->id_head_len + 2 * frame->digits + frame->middle->len + 3;
+  fixed = log->logs->id_head_len + 2 * log->next_len + frame->middle->len + 3;
   if (len > JOBSRV__FRAME_MAX - fixed)
     return JOBSRV_ETOOBIG;
   frame->len =
@@ -105,9 +120,10 @@ static int frame_init(frame_t *frame,
 
 /* Writes the frame at `to` and where its JSON is into the slot. */
 static void frame_write(const frame_t *frame,
-                        const jobsrv__logs_t *logs,
+                        const jobsrv__log_t *log,
                         char *to,
                         jobsrv__slot_t *slot) {
+  const jobsrv__logs_t *logs = log->logs;
   const middle_t *middle = frame->middle;
   char *p = to;
 
@@ -115,12 +131,12 @@ static void frame_write(const frame_t *frame,
   /* a constant length is one store each; the frame is longer than that */
   memcpy(p, logs->id_head, sizeof(logs->id_head));
   p += logs->id_head_len;
-  memcpy(p, frame->seq, sizeof(frame->seq));
-  p = put(p + frame->digits, middle->text, middle->len);
+  memcpy(p, log->next, sizeof(log->next));
+  p = put(p + log->next_len, middle->text, middle->len);
   slot->json = (uint16_t) (p - to - middle->type_len);
   slot->json_len =
-      (uint32_t) (middle->type_len + frame->digits + 1 + frame->body_len);
-  p = put(p, frame->seq, frame->digits);
+      (uint32_t) (middle->type_len + log->next_len + 1 + frame->body_len);
+  p = put(p, log->next, log->next_len);
   *p++ = ',';
   p = put(p, frame->body, frame->body_len);
   memcpy(p, "\n\n\r\n", 4);
@@ -191,7 +207,7 @@ static int append(jobsrv__log_t *log,
   int grown = 0;
   int err;
 
-  err = frame_init(&frame, logs, kind, log->last + 1, body, len);
+  err = frame_init(&frame, log, kind, body, len);
   if (err != 0)
     return err;
   if (!has_room(log, frame.len)) {
@@ -211,12 +227,12 @@ static int append(jobsrv__log_t *log,
     slot->server_seq = note->server_seq;
   else
     (void) jobsrv__job_number(log->job, &slot->server_seq);
-  frame_write(&frame, logs, log->tail->bytes + offset, slot);
+  frame_write(&frame, log, log->tail->bytes + offset, slot);
   atomic_store_explicit(&log->tail->written,
                         written + ((uint64_t) 1 << 32) + frame.len,
                         memory_order_release);
 
-  log->last++;
+  count_up(log);
   log->events++;
   if (grown || log->events > logs->srv->options.max_events_per_job)
     jobsrv__log_trim(log);
@@ -290,6 +306,8 @@ static jobsrv__log_t *make_log(jobsrv_job_t *job) {
   log->logs = logs;
   log->job = job;
   log->alloc = job->srv->alloc;
+  log->next[0] = '1';
+  log->next_len = 1;
   log->next_size = JOBSRV__CHUNK_MIN;
   jobsrv__id_format(&job->id, log->id);
   jobsrv__queue_push_back(&logs->all, &log->in_all);
@@ -335,20 +353,33 @@ int jobsrv__log_open(jobsrv_job_t *job) {
 
 /* ---- what happens to a job ---- */
 
+/* Creation and start have been stamped already: a clock is not for nothing. */
+static uint64_t time_of(const jobsrv_job_t *job,
+                        jobsrv_state_t from,
+                        jobsrv_state_t to) {
+  if (job->seq == 0)
+    return job->created_wall;
+  if (from != to && to == JOBSRV_STATE_RUNNING)
+    return job->started_wall;
+  return jobsrv__wall(job->srv->clock);
+}
+
 void jobsrv__log_transition(jobsrv_job_t *job,
                             jobsrv_state_t from,
                             jobsrv_state_t to) {
   jobsrv__note_t note = {
-    .wall_ns = jobsrv__wall(job->srv->clock),
-    .from = (uint8_t) from,
-    .to = (uint8_t) to,
+    .wall_ns = time_of(job, from, to),
+    .from = from & 15u,
+    .to = to & 15u,
     .cancel_requested = jobsrv_token_reason(&job->token) != NULL,
   };
   char body[JOBSRV__STATE_BODY];
+  uint64_t server_seq;
   size_t len;
 
   if (job->log == NULL && job->nnotes < JOBSRV__NOTES) {
-    (void) jobsrv__job_number(job, &note.server_seq);
+    (void) jobsrv__job_number(job, &server_seq);
+    note.server_seq = server_seq & ((1ull << 52) - 1);
     job->notes[job->nnotes++] = note;
     return;
   }
@@ -466,8 +497,7 @@ void jobsrv__logs_close(jobsrv_t *srv) {
     jobsrv__queue_remove(&log->in_dirty);
     jobsrv__queue_remove(&log->in_class);
     jobsrv__progress_stop(log);
-    log->logs = NULL;
-    jobsrv__log_free(log->job);
+    log->logs = NULL; /* it goes with its job, or with its last cursor */
   }
   jobsrv__free(&srv->alloc,
                atomic_exchange_explicit(&logs->spare, NULL,

@@ -92,7 +92,8 @@ void jobsrv__log_free(jobsrv_job_t *job);
 
 /*
  * The server closes: every cursor with something unread is told (READ_END
- * follows its events); those that stay attached can be read as before.
+ * follows its events). Logs stay with their jobs: what is attached can be read
+ * as before, until jobsrv__log_free() comes for each job that is still held.
  */
 void jobsrv__logs_close(jobsrv_t *srv);
 

@@ -220,6 +220,79 @@ static void a_slow_reader_holds_one_chunk_and_delays_nobody(void **state) {
   world_close(&world);
 }
 
+/* ---- another thread ---- */
+
+typedef struct {
+  jobsrv_cursor_t cursor;
+  bytes_t bytes;
+  uint64_t missed;
+  size_t stride;
+} thread_reader_t;
+
+static void read_in_thread(void *arg) {
+  thread_reader_t *reader = arg;
+  jobsrv_view_t view;
+  jobsrv_read_t what;
+  size_t len;
+
+  do {
+    what = jobsrv_cursor_peek(&reader->cursor, &view);
+    if (what == JOBSRV_READ_EVENTS) {
+      len = view.len < reader->stride ? view.len : reader->stride;
+      bytes_add(&reader->bytes, view.data, len);
+      jobsrv_cursor_advance(&reader->cursor, len);
+    } else if (what == JOBSRV_READ_GAP) {
+      reader->missed += view.missed_to - view.missed_from + 1;
+      jobsrv_cursor_advance(&reader->cursor, 0);
+    }
+  } while (what != JOBSRV_READ_END);
+}
+
+/* Appending and trimming go on while others read: nothing is torn or lost. */
+static void readers_in_other_threads_see_whole_frames(void **state) {
+  static const size_t strides[3] = { 33, 4000, 100000 };
+  thread_reader_t readers[3];
+  uv_thread_t threads[3];
+  jobsrv_job_t *job;
+  world_t world;
+  int i;
+
+  (void) state;
+  memset(readers, 0, sizeof(readers));
+  world_init(&world);
+  world.options.max_bytes_per_job = 64 * 1024;
+  world_start(&world);
+  job = begin_job(&world);
+  for (i = 0; i < 3; i++) {
+    readers[i].stride = strides[i];
+    assert_ok(jobsrv_cursor_attach(&readers[i].cursor, job, 0, NULL));
+    assert_int_equal(uv_thread_create(&threads[i], read_in_thread,
+                                      &readers[i]), 0);
+  }
+  say(job, 1, 20000);
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  for (i = 0; i < 3; i++) {
+    uint64_t read = 0;
+    uint64_t seq = 0;
+    size_t at = 0;
+    char id[64];
+
+    uv_thread_join(&threads[i]);
+    for (; at < readers[i].bytes.len; read++) {
+      json_t *json = next_frame(&readers[i].bytes, &at, id);
+
+      assert_true((uint64_t) int_of(json, "seq") > seq);
+      seq = (uint64_t) int_of(json, "seq");
+      json_decref(json);
+    }
+    assert_int_equal(seq, last_seq(job) - 1);
+    assert_int_equal(read + readers[i].missed, seq);
+    jobsrv_cursor_detach(&readers[i].cursor);
+    bytes_free(&readers[i].bytes);
+  }
+  world_close(&world);
+}
+
 /* ---- being told ---- */
 
 typedef struct {
@@ -603,6 +676,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(what_was_begun_is_finished_before_a_gap),
   cmocka_unit_test(a_reader_that_missed_nothing_sees_no_gap),
   cmocka_unit_test(a_slow_reader_holds_one_chunk_and_delays_nobody),
+  cmocka_unit_test(readers_in_other_threads_see_whole_frames),
   cmocka_unit_test(a_reader_is_told_once_until_it_has_read_all),
   cmocka_unit_test(a_reader_that_read_by_itself_is_not_told_for_nothing),
   cmocka_unit_test(what_was_there_before_is_told_at_the_end_of_the_turn),

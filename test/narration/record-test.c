@@ -331,6 +331,30 @@ static void it_is_the_same_with_a_log_opened_late(void **state) {
   world_close(&world);
 }
 
+static void it_is_the_same_after_the_server_has_closed(void **state) {
+  jobsrv_progress_t progress = { 3, 4, NULL, NULL };
+  jobsrv_job_t *job;
+  world_t world;
+  char *before;
+  char *after;
+
+  (void) state;
+  world_open(&world);
+  job = jobsrv_job_ref(begin_job(&world));
+  assert_ok(jobsrv_progress(job, &progress));
+  assert_ok(jobsrv_job_complete(job, "[1]", 0));
+  before = record_text(job, 0);
+  jobsrv_close(world.srv, NULL, NULL);
+  uv_run(&world.loop, UV_RUN_DEFAULT);
+  world.srv = NULL;
+  after = record_text(job, 0);
+  assert_string_equal(before, after);
+  jobsrv_job_unref(job);
+  free(before);
+  free(after);
+  world_close(&world);
+}
+
 /* ---- event ids ---- */
 
 static void an_id_or_a_bare_number_is_a_place(void **state) {
@@ -402,6 +426,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(any_room_gets_the_beginning_and_the_whole_length),
   cmocka_unit_test(after_the_end_it_stays_the_same),
   cmocka_unit_test(it_is_the_same_with_a_log_opened_late),
+  cmocka_unit_test(it_is_the_same_after_the_server_has_closed),
   cmocka_unit_test(an_id_or_a_bare_number_is_a_place),
   cmocka_unit_test(another_boot_is_told_apart),
   cmocka_unit_test(all_else_is_no_cursor),
