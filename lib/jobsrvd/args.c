@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "args.h"
+
+#include "config.h"
+#include "limits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { USAGE = 2 };
+
+static const char default_address[] = "127.0.0.1:7070";
+
+typedef struct given_s {
+  jobsrvd_settings_t *settings;
+  const char *config;
+  const char *token_file;
+} given_t;
+
+/* Takes the value of one option; 0, or -1 after a complaint. */
+typedef int (*option_cb)(given_t *given, const char *value);
+
+static int on_config(given_t *given, const char *value) {
+  if (given->config != NULL) {
+    jobsrvd_complain("--config is given twice");
+    return -1;
+  }
+  given->config = value;
+  return 0;
+}
+
+static int on_listen(given_t *given, const char *value) {
+  const char *mistake = jobsrvd_address_mistake(value);
+
+  if (mistake != NULL) {
+    jobsrvd_complain("--listen %s: %s", value, mistake);
+    return -1;
+  }
+  jobsrvd_list_add(&given->settings->listen, value);
+  return 0;
+}
+
+static int on_allow_host(given_t *given, const char *value) {
+  const char *mistake = jobsrvd_host_mistake(value);
+
+  if (mistake != NULL) {
+    jobsrvd_complain("--allow-host %s: %s", value, mistake);
+    return -1;
+  }
+  jobsrvd_list_add(&given->settings->allow_hosts, value);
+  return 0;
+}
+
+static int on_allow_origin(given_t *given, const char *value) {
+  const char *mistake = jobsrvd_origin_mistake(value);
+
+  if (mistake != NULL) {
+    jobsrvd_complain("--allow-origin %s: %s", value, mistake);
+    return -1;
+  }
+  jobsrvd_list_add(&given->settings->allow_origins, value);
+  return 0;
+}
+
+static int on_limit(given_t *given, const char *value) {
+  return jobsrvd_limit_parse(given->settings, value);
+}
+
+static int on_token_file(given_t *given, const char *value) {
+  given->token_file = value;
+  return 0;
+}
+
+static int on_log(given_t *given, const char *value) {
+  static const char *const forms[] = { "text", "json", "none" };
+
+  for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+    if (strcmp(forms[i], value) == 0) {
+      given->settings->log = (jobsrvd_log_t) i;
+      return 0;
+    }
+  jobsrvd_complain("--log %s: expected text, json or none", value);
+  return -1;
+}
+
+static int on_demo(given_t *given, const char *value) {
+  (void) value;
+  given->settings->demo = 1;
+  return 0;
+}
+
+static const struct option {
+  const char *name;
+  const char *value; /* what --help calls it; NULL: takes none */
+  option_cb take;
+  const char *help;
+} options[] = {
+  { "--config", "FILE", on_config,
+    "operations, limits and addresses, as JSON" },
+  { "--listen", "ADDRESS", on_listen,
+    "127.0.0.1:7070, [::1]:7070 or unix:PATH; port 0\n"
+    "                         picks one; may be repeated" },
+  { "--demo", NULL, on_demo,
+    "add echo, count, sleep, fail, spin, stuck,\n"
+    "                         progress, data and flood" },
+  { "--allow-host", "NAME", on_allow_host,
+    "a Host besides localhost and IP addresses" },
+  { "--allow-origin", "ORIGIN", on_allow_origin,
+    "an Origin besides the Host itself" },
+  { "--limit", "NAME=VALUE", on_limit,
+    "one of the limits below; may be repeated" },
+  { "--token-file", "FILE", on_token_file,
+    "ask for the bearer token on its first line" },
+  { "--log", "FORM", on_log,
+    "narration on standard error: text, json or none" },
+};
+
+enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
+
+static void help(void) {
+  char left[40];
+
+  printf("usage: jobsrvd [OPTION]...\n\n"
+         "Runs jobs that are created over HTTP, and streams what they say.\n\n");
+  for (size_t i = 0; i < OPTIONS; i++) {
+    snprintf(left, sizeof(left), "%s %s", options[i].name,
+             options[i].value != NULL ? options[i].value : "");
+    printf("  %-23s%s\n", left, options[i].help);
+  }
+  printf("  %-23s%s\n  %-23s%s\n", "--help", "this text", "--version",
+         "the version");
+  printf("\nIt listens on %s unless told otherwise; SIGTERM and SIGINT\n"
+         "let it finish. Limits:\n\n",
+         default_address);
+  jobsrvd_limits_list(stdout);
+}
+
+static const struct option *find_option(const char *argument, size_t len) {
+  for (size_t i = 0; i < OPTIONS; i++)
+    if (strlen(options[i].name) == len &&
+        memcmp(options[i].name, argument, len) == 0)
+      return &options[i];
+  return NULL;
+}
+
+/* Takes the option at argv[*at] and moves on; 0, or -1 after a complaint. */
+static int take(given_t *given, int argc, char **argv, int *at) {
+  const char *argument = argv[(*at)++];
+  const char *equals = strchr(argument, '=');
+  size_t len = equals != NULL ? (size_t) (equals - argument) : strlen(argument);
+  const struct option *option = find_option(argument, len);
+  const char *value = equals != NULL ? equals + 1 : NULL;
+
+  if (option == NULL) {
+    jobsrvd_complain("%s \"%s\"; see jobsrvd --help",
+                     argument[0] == '-' ? "unknown option"
+                                        : "unexpected argument",
+                     argument);
+    return -1;
+  }
+  if (option->value == NULL && value != NULL) {
+    jobsrvd_complain("%s takes no value", option->name);
+    return -1;
+  }
+  if (option->value != NULL && value == NULL) {
+    if (*at == argc) {
+      jobsrvd_complain("%s: expected %s", option->name, option->value);
+      return -1;
+    }
+    value = argv[(*at)++];
+  }
+  return option->take(given, value);
+}
+
+int jobsrvd_args_read(jobsrvd_settings_t *settings, int argc, char **argv) {
+  given_t given = { .settings = settings };
+  int at = 1;
+
+  for (int i = 1; i < argc; i++) {
+    if (strcmp(argv[i], "--help") == 0) {
+      help();
+      return 0;
+    }
+    if (strcmp(argv[i], "--version") == 0) {
+      printf("jobsrvd %s\n", jobsrv_version_string());
+      return 0;
+    }
+  }
+  while (at < argc)
+    if (take(&given, argc, argv, &at) != 0)
+      return USAGE;
+  if (given.config != NULL && jobsrvd_config_load(settings, given.config) != 0)
+    return USAGE;
+  if (given.token_file != NULL &&
+      jobsrvd_token_read(settings, given.token_file) != 0)
+    return USAGE;
+  if (settings->listen.count == 0)
+    jobsrvd_list_add(&settings->listen, default_address);
+  return JOBSRVD_GO_ON;
+}

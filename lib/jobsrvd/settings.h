@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRVD_SETTINGS_H
+#define JOBSRVD_SETTINGS_H
+
+/* What the daemon is to do, as the command line and the config file say. */
+
+#include <jobsrv/sse.h>
+
+typedef struct jobsrvd_program_s jobsrvd_program_t; /* program.h */
+
+/* Owned texts; `items` ends with a NULL and is itself NULL while empty. */
+typedef struct jobsrvd_list_s {
+  char **items;
+  size_t count;
+} jobsrvd_list_t;
+
+typedef enum { JOBSRVD_LOG_TEXT, JOBSRVD_LOG_JSON, JOBSRVD_LOG_NONE }
+    jobsrvd_log_t;
+
+typedef struct jobsrvd_settings_s {
+  jobsrvd_list_t listen;
+  jobsrvd_list_t allow_hosts;
+  jobsrvd_list_t allow_origins;
+  jobsrv_options_t core;
+  jobsrv_sse_options_t sse;
+  uint64_t limits_given;       /* bit of each limit of the command line */
+  char *token;                 /* NULL: none is asked for */
+  int demo;
+  jobsrvd_log_t log;
+  jobsrvd_program_t *programs; /* in order of the file */
+} jobsrvd_settings_t;
+
+void jobsrvd_settings_init(jobsrvd_settings_t *settings);
+void jobsrvd_settings_free(jobsrvd_settings_t *settings);
+
+/*
+ * Memory for starting up: zeroed, and never NULL, since a daemon that has not
+ * started yet can only give up (status 1).
+ */
+void *jobsrvd_must_alloc(size_t count, size_t size);
+char *jobsrvd_must_copy(const char *text, size_t len);
+
+/* Adds a copy. */
+void jobsrvd_list_add(jobsrvd_list_t *list, const char *text);
+void jobsrvd_list_free(jobsrvd_list_t *list);
+
+/* Each returns NULL, or what was expected instead of `text`. */
+const char *jobsrvd_address_mistake(const char *text);
+const char *jobsrvd_host_mistake(const char *text);
+const char *jobsrvd_origin_mistake(const char *text);
+
+/* Prints "jobsrvd: " and a line to standard error. */
+JOBSRV_PRINTF(1, 2) void jobsrvd_complain(const char *format, ...);
+
+/* The bytes of a file, ended by a NUL; NULL after a complaint. */
+char *jobsrvd_read_file(const char *path, size_t max, size_t *len);
+
+/* Reads the token from the first line of a file; 0, or -1 after a complaint. */
+int jobsrvd_token_read(jobsrvd_settings_t *settings, const char *path);
+
+#endif /* JOBSRVD_SETTINGS_H */

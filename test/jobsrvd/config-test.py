@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: MIT
+"""Mistakes in the config file and on the command line: each is told with its
+place and what was expected, and the daemon does not start."""
+
+import os
+import subprocess
+import tempfile
+import unittest
+
+JOBSRVD = os.environ["JOBSRVD"]
+
+
+def run(args, folder, **more):
+    return subprocess.run([JOBSRVD] + args, cwd=folder, timeout=20,
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, **more)
+
+
+def operation(inside):
+    """A config with one operation; @ in the text is where the mistake is."""
+    return '{\n  "operations": {\n    "run": {\n%s\n    }\n  }\n}\n' % inside
+
+
+def member(inside):
+    return operation('      "argv": ["echo", "${m}"],\n'
+                     '      "members": { "m": %s }' % inside)
+
+
+# (name, config with @ at the expected place, expected message)
+MISTAKES = [
+    # syntax
+    ("nothing", "@", None),
+    ("not JSON", "@nonsense", None),
+    ("no comma", '{\n  "listen": []\n  @"limits": {}\n}', None),
+    ("no closing brace", '{\n  "listen": []\n@', None),
+    ("comma too many", '{ "listen": [], @}', None),
+    ("single quotes", "{ @'listen': [] }", None),
+    ("a comment", "{ @// why\n}", None),
+    ("two values", "{} @{}", None),
+    ("duplicate name", '{ "limits": {}, @"limits": {} }', None),
+    ("bad escape", '{ "listen": ["a@\\q"] }', None),
+    ("lone surrogate", '{ "listen": ["@\\ud800"] }', None),
+    # the top
+    ("an array", "@[]", "expected an object, not an array"),
+    ("a string", '@"x"', "expected an object, not a string"),
+    ("unknown member", '{\n  "operation": @{}\n}',
+     'unknown member "operation": expected one of listen, limits, '
+     "allow_hosts, allow_origins, operations"),
+    ("listen not an array", '{ "listen": @"127.0.0.1:0" }',
+     "expected an array of strings, not a string"),
+    ("listen not a string", '{ "listen": ["127.0.0.1:0", @7070] }',
+     "expected a string, not an integer"),
+    ("listen without a port", '{ "listen": [@"127.0.0.1"] }',
+     "expected 127.0.0.1:7070, [::1]:7070 or unix:PATH"),
+    ("listen with a big port", '{ "listen": [@"127.0.0.1:65536"] }',
+     "expected 127.0.0.1:7070, [::1]:7070 or unix:PATH"),
+    ("host with a port", '{ "allow_hosts": ["a", @"b:80"] }',
+     "expected the name of a host, without scheme and port"),
+    ("origin wildcard", '{ "allow_origins": [@"*"] }',
+     "expected an origin such as https://example.org"),
+    # limits
+    ("limits not an object", '{ "limits": @[] }',
+     "expected an object of numbers, not an array"),
+    ("unknown limit", '{ "limits": {\n "max_jobs": 5,\n "max_job": @5 } }',
+     'there is no limit "max_job": jobsrvd --help names all'),
+    ("limit not a number", '{ "limits": { "max_jobs": @"5" } }',
+     "expected a whole number from 1 to 4294967295"),
+    ("limit too small", '{ "limits": { "retry_ms": @999 } }',
+     "expected a whole number from 1000 to 60000"),
+    ("limit too large", '{ "limits": { "max_event_bytes": @8388609 } }',
+     "expected a whole number from 1024 to 8388608"),
+    ("negative limit", '{ "limits": { "max_running": @-1 } }',
+     "expected a whole number from 0 to 4294967295"),
+    ("fraction", '{ "limits": { "max_jobs": @1.5 } }',
+     "expected a whole number from 1 to 4294967295"),
+    # operations
+    ("operations not an object", '{ "operations": @null }',
+     "expected an object, not null"),
+    ("operation not an object", '{ "operations": { "a": @true } }',
+     "expected an object, not true"),
+    ("bad operation name", '{ "operations": { "a b": @{ "argv": ["x"] } } }',
+     "expected an operation's name of 1 to 64 letters, digits, '.', '_' "
+     "and '-'"),
+    ("unknown operation member",
+     operation('      "argv": ["x"],\n      "shell": @true'),
+     'unknown member "shell": expected one of argv, members, env, set_env, '
+     "cwd, timeout_ms, deadline_ms, grace_ms, retain_ms, concurrency, "
+     "on_drain"),
+    ("no argv", '{ "operations": { "a": @{} } }',
+     'expected a member "argv"'),
+    ("argv a string", operation('      "argv": @"ls -l"'),
+     "expected an array of 1 to 1024 strings"),
+    ("argv empty", operation('      "argv": @[]'),
+     "expected an array of 1 to 1024 strings"),
+    ("argument not a string", operation('      "argv": ["sleep", @5]'),
+     "expected a string, not an integer"),
+    ("no program", operation('      "argv": [@"", "x"]'),
+     "expected the name of a program"),
+    ("program by placeholder",
+     operation('      "argv": [@"${m}"], "members": { "m": {} }'),
+     "expected the name of a program without a placeholder"),
+    ("U+0000 in an argument", operation('      "argv": ["x", @"a\\u0000b"]'),
+     "expected a string without U+0000"),
+    ("undeclared placeholder",
+     operation('      "argv": ["x",\n        @"--to=${to}"]'),
+     '"${to}" is not declared in "members"'),
+    ("open placeholder",
+     operation('      "argv": ["x", @"${m"], "members": { "m": {} }'),
+     "expected '}' after \"${\""),
+    ("empty placeholder", operation('      "argv": ["x", @"${}"]'),
+     'expected a name in "${}"'),
+    ("unused member",
+     operation('      "argv": ["x"],\n      "members": { "m": @{} }'),
+     'expected "${m}" somewhere in "argv"'),
+    ("env not an array", operation('      "argv": ["x"], "env": @{}'),
+     "expected an array of names, not an object"),
+    ("env with a value", operation('      "argv": ["x"], "env": [@"A=b"]'),
+     "expected the name of a variable"),
+    ("env twice", operation('      "argv": ["x"], "env": ["PATH", @"PATH"]'),
+     '"PATH" is listed twice'),
+    ("env and set_env",
+     operation('      "argv": ["x"], "env": [@"A"], "set_env": {"A": "b"}'),
+     '"A" is in "set_env" too'),
+    ("set_env not a string",
+     operation('      "argv": ["x"], "set_env": { "A": @1 }'),
+     "expected a string, not an integer"),
+    ("relative cwd", operation('      "argv": ["x"], "cwd": @"tmp"'),
+     "expected an absolute path"),
+    ("zero timeout", operation('      "argv": ["x"], "timeout_ms": @0'),
+     "expected a whole number from 1 to 316224000000"),
+    ("zero concurrency", operation('      "argv": ["x"], "concurrency": @0'),
+     "expected a whole number from 1 to 4294967295"),
+    ("unknown policy", operation('      "argv": ["x"], "on_drain": @"wait"'),
+     'expected "cancel", "finish" or "leave"'),
+    # members
+    ("members an array", operation('      "argv": ["x"], "members": @[]'),
+     "expected an object, not an array"),
+    ("member a string", member('@"string"'),
+     "expected an object, not a string"),
+    ("member of the request",
+     operation('      "argv": ["x"], "members": { "options": @{} }'),
+     '"options" belongs to the request itself'),
+    ("unknown type", member('{ "type": @"text" }'),
+     'expected "string", "integer", "number" or "boolean"'),
+    ("unknown rule", member('{ "regex": @"x" }'),
+     'unknown member "regex": expected one of type, enum, min_length, '
+     "max_length, minimum, maximum, pattern, default, dash"),
+    ("bad pattern", member('{ "pattern": @"[a" }'), None),
+    ("pattern of an integer",
+     member('{ "type": "integer", "pattern": @"^1" }'),
+     '"pattern" says nothing about the type integer'),
+    ("minimum of a string", member('{ "minimum": @1 }'),
+     '"minimum" says nothing about the type string'),
+    ("minimum a string", member('{ "type": "integer", "minimum": @"1" }'),
+     "expected an integer, not a string"),
+    ("maximum below minimum",
+     member('{ "type": "integer", "minimum": 5, "maximum": @4 }'),
+     'expected no less than "minimum"'),
+    ("max_length below min_length",
+     member('{ "min_length": 5, "max_length": @4 }'),
+     "expected a whole number from 5 to 32000"),
+    ("enum empty", member('{ "enum": @[] }'),
+     "expected an array of at least one value"),
+    ("enum of another type",
+     member('{ "type": "integer", "enum": [1, @"2"] }'),
+     "expected an integer, not a string"),
+    ("enum with a dash", member('{ "enum": ["a", @"-b"] }'),
+     "may not begin with '-'"),
+    ("default not allowed",
+     member('{ "enum": ["a", "b"], "default": @"c" }'),
+     'expected one of ["a", "b"]'),
+    ("default too long", member('{ "max_length": 2, "default": @"abc" }'),
+     "expected 0 to 2 characters, not 3"),
+    ("default below minimum",
+     member('{ "type": "number", "minimum": 0.5, "default": @0.25 }'),
+     "expected at least 0.5"),
+    ("dash a string", member('{ "dash": @"yes" }'),
+     "expected true or false, not a string"),
+]
+
+# Command lines, and what the complaint says.
+USAGE = [
+    (["extra"], 'unexpected argument "extra"'),
+    (["--nonsense"], 'unknown option "--nonsense"'),
+    (["-h"], 'unknown option "-h"'),
+    (["--config"], "--config: expected FILE"),
+    (["--config", "a", "--config", "b"], "--config is given twice"),
+    (["--config", "missing.json"], "missing.json: No such file or directory"),
+    (["--config=."], ".: Is a directory"),
+    (["--demo=yes"], "--demo takes no value"),
+    (["--listen", "7070"], "--listen 7070: expected 127.0.0.1:7070"),
+    (["--listen", "localhost:70"], "--listen localhost:70: expected"),
+    (["--listen", "unix:"], "--listen unix:: expected"),
+    (["--listen", "[::1:7070"], "expected 127.0.0.1:7070, [::1]:7070"),
+    (["--listen", "127.0.0.1:70000"], "expected 127.0.0.1:7070"),
+    (["--allow-host", "http://a"], "expected the name of a host"),
+    (["--allow-origin", "https://a/"], "expected an origin such as"),
+    (["--limit", "max_jobs"], "--limit max_jobs: expected NAME=VALUE"),
+    (["--limit", "max_job=1"], 'there is no limit "max_job"'),
+    (["--limit", "max_jobs=x"], "expected a whole number from 1 to"),
+    (["--limit", "max_jobs=-1"], "expected a whole number from 1 to"),
+    (["--limit", "max_jobs="], "expected a whole number from 1 to"),
+    (["--limit", "max_jobs=4294967296"], "expected a whole number from 1 to"),
+    (["--limit=retry_ms=60001"], "from 1000 to 60000"),
+    (["--limit", "max_bytes_total=99999999999999999999"],
+     "expected a whole number from 1 to"),
+    (["--log", "loud"], "--log loud: expected text, json or none"),
+    (["--token-file", "missing"], "missing: No such file or directory"),
+]
+
+
+class Mistakes(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def write(self, name, data, mode=0o600):
+        path = os.path.join(self.folder.name, name)
+        with open(path, "wb") as file:
+            file.write(data if isinstance(data, bytes) else data.encode())
+        os.chmod(path, mode)
+
+    def refused(self, args):
+        got = run(args, self.folder.name)
+        self.assertEqual(b"", got.stdout)
+        self.assertEqual(2, got.returncode, got.stderr)
+        text = got.stderr.decode()
+        self.assertTrue(text.startswith("jobsrvd: "), text)
+        self.assertEqual(1, text.count("\n"), text)
+        return text[len("jobsrvd: "):-1]
+
+    def test_every_mistake_is_told_with_its_place(self):
+        for name, marked, message in MISTAKES:
+            with self.subTest(name):
+                before, text = marked.split("@")
+                line = before.count("\n") + 1
+                column = len(before) - (before.rfind("\n") + 1) + 1
+                self.write("c.json", before + text)
+                told = self.refused(["--config", "c.json"])
+                place = "c.json:%d:%d: " % (line, column)
+                self.assertTrue(told.startswith(place), (place, told))
+                if message is not None:
+                    self.assertEqual(place + message, told)
+                self.assertGreater(len(told), len(place))
+
+    def test_columns_count_characters(self):
+        text = '{ "listen": ["unix:/\u00e4\u20ac\U0001d11e", 5] }'
+        self.write("c.json", text)
+        self.assertEqual("c.json:1:%d: expected a string, not an integer" %
+                         (text.index("5") + 1),
+                         self.refused(["--config=c.json"]))
+
+    def test_bytes_that_are_not_utf_8_are_refused(self):
+        self.write("c.json", b'{\n "listen": ["\xff"] }')
+        self.assertTrue(self.refused(["--config", "c.json"])
+                        .startswith("c.json:2:"))
+
+    def test_what_is_nested_too_deep_is_refused(self):
+        self.write("c.json", "[" * 40 + "]" * 40)
+        self.assertTrue(self.refused(["--config", "c.json"])
+                        .startswith("c.json:1:"))
+
+    def test_a_complaint_has_no_control_bytes_of_the_file(self):
+        self.write("c.json", '{ "a\\u001b[2J\\n": 1 }')
+        told = self.refused(["--config", "c.json"])
+        self.assertIn('unknown member "a?[2J?"', told)
+
+    def test_an_operation_of_the_demo_is_not_taken_over(self):
+        self.write("c.json", '{ "operations": { "echo": {"argv": ["x"]} } }')
+        self.assertEqual(
+            'c.json:1:27: "echo" is an operation of --demo',
+            self.refused(["--demo", "--config", "c.json"]))
+
+    def test_command_lines(self):
+        for args, part in USAGE:
+            with self.subTest(" ".join(args)):
+                self.assertIn(part, self.refused(args))
+
+    def test_token_files(self):
+        for data, mode, part in [
+            ("", 0o600, "expected a token on the first line"),
+            ("\nsecret\n", 0o600, "expected a token on the first line"),
+            ("two words\n", 0o600, "visible ASCII"),
+            ("secret\n", 0o644, "others may read or write it"),
+            ("secret\n", 0o602, "others may read or write it"),
+        ]:
+            with self.subTest(part):
+                self.write("token", data, mode)
+                told = self.refused(["--token-file", "token"])
+                self.assertIn(part, told)
+                self.assertNotIn("secret", told)
+
+
+class Answers(unittest.TestCase):
+    def test_help_names_every_option_and_limit(self):
+        got = run(["--help"], "/")
+        self.assertEqual(0, got.returncode)
+        text = got.stdout.decode()
+        for name in ("--config --listen --demo --allow-host --allow-origin "
+                     "--limit --token-file --log --help --version").split():
+            self.assertIn(name, text)
+        for name in ("max_request_line max_header_bytes max_header_fields "
+                     "max_body max_chunk_extension max_trailer_bytes "
+                     "max_json_depth max_connections max_streams "
+                     "max_streams_per_job head_timeout_ms body_timeout_ms "
+                     "silent_timeout_ms keepalive_idle_ms write_stall_ms "
+                     "heartbeat_ms max_pipelined max_running max_threads "
+                     "max_lost_threads max_jobs max_queued max_text "
+                     "max_event_bytes max_result max_events_per_job "
+                     "max_bytes_per_job max_bytes_total retain_ms "
+                     "max_retained max_expired max_tags retry_ms").split():
+            self.assertRegex(text, r"(?m)(^| )%s( |$)" % name)
+
+    def test_version(self):
+        got = run(["--version"], "/")
+        self.assertEqual(0, got.returncode)
+        self.assertRegex(got.stdout.decode(), r"^jobsrvd \d+\.\d+\.\d+\n$")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
