@@ -67,6 +67,16 @@ void jobsrv__map_init(jobsrv__map_t *map,
   map->seed[1] = mix(map->seed[0] + UINT64_C(0x9e3779b97f4a7c15));
 }
 
+void jobsrv__map_prefetch(const jobsrv__map_t *map, jobsrv__id_t key) {
+#if defined(__GNUC__) || defined(__clang__)
+  if (map->slots != NULL)
+    __builtin_prefetch(&map->slots[home(map, key)], 1);
+#else
+  (void) map;
+  (void) key;
+#endif
+}
+
 void jobsrv__map_free(jobsrv__map_t *map) {
   jobsrv__free(map->alloc, map->slots);
   map->slots = NULL;

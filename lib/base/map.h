@@ -60,6 +60,12 @@ uint64_t *jobsrv__map_get(const jobsrv__map_t *map, jobsrv__id_t key);
 /* Returns 1 when the key was there, else 0. */
 int jobsrv__map_del(jobsrv__map_t *map, jobsrv__id_t key);
 
+/*
+ * Fetches the memory where `key` is, or would be put, ahead of its use: random
+ * keys are never in the cache by themselves.
+ */
+void jobsrv__map_prefetch(const jobsrv__map_t *map, jobsrv__id_t key);
+
 static inline size_t jobsrv__map_count(const jobsrv__map_t *map) {
   return map->count;
 }

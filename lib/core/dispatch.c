@@ -90,7 +90,7 @@ static void start(jobsrv_job_t *job) {
   jobsrv__queue_push_back(&srv->running, &job->in_state);
   job->attempt_no++;
   job->started_ns = jobsrv_now(srv);
-  job->started_wall = jobsrv_wall_now(srv);
+  job->started_wall = jobsrv__wall_at(srv, job->started_ns);
   jobsrv__job_move(job, JOBSRV_STATE_RUNNING);
   if (jobsrv__job_ended(job)) /* a hook has cancelled the server's work */
     return;

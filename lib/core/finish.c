@@ -80,7 +80,7 @@ static int claim(jobsrv_job_t *job, jobsrv__finish_t *mine) {
 }
 
 static void on_finish(jobsrv__mail_t *mail, void *owner) {
-  jobsrv_job_t *job = JOBSRV__CONTAINER(mail, jobsrv_job_t, finish_mail);
+  jobsrv_job_t *job = JOBSRV__CONTAINER(mail, jobsrv_job_t, mail);
 
   if (owner != NULL)
     jobsrv__job_let_go(job);
@@ -89,13 +89,13 @@ static void on_finish(jobsrv__mail_t *mail, void *owner) {
 
 /* Takes its place behind what this thread has narrated. */
 static void deliver(jobsrv_job_t *job) {
-  if (jobsrv__on_loop(job->srv) && jobsrv__mailbox_empty(job->mailbox)) {
+  if (jobsrv__on_loop(job->srv) && jobsrv__mailbox_empty(job->srv->mailbox)) {
     jobsrv__job_let_go(job);
     return;
   }
   jobsrv_job_ref(job);
-  job->finish_mail.run = on_finish;
-  if (jobsrv__mailbox_post(job->mailbox, &job->finish_mail) != 0)
+  job->mail.run = on_finish;
+  if (jobsrv__mailbox_post(job->srv->mailbox, &job->mail) != 0)
     jobsrv_job_unref(job); /* the server has closed and ended the job */
 }
 
@@ -137,7 +137,7 @@ int jobsrv_job_complete(jobsrv_job_t *job, const char *result, size_t len) {
     if (err != 0)
       return err;
     mine.result = jobsrv__strndup(&job->srv->alloc, result, len);
-    mine.result_len = len;
+    mine.result_len = (uint32_t) len;
     if (mine.result == NULL)
       return UV_ENOMEM;
   }

@@ -20,15 +20,15 @@ jobsrv_job_t *jobsrv_job_ref(jobsrv_job_t *job) {
 
 static void on_unref(jobsrv__mail_t *mail, void *owner) {
   (void) owner;
-  jobsrv__job_free(JOBSRV__CONTAINER(mail, jobsrv_job_t, unref_mail));
+  jobsrv__job_free(JOBSRV__CONTAINER(mail, jobsrv_job_t, mail));
 }
 
 void jobsrv_job_unref(jobsrv_job_t *job) {
   if (atomic_fetch_sub_explicit(&job->refs, 1, memory_order_acq_rel) != 1)
     return;
   if (!jobsrv__on_loop(job->srv)) {
-    job->unref_mail.run = on_unref;
-    if (jobsrv__mailbox_post(job->mailbox, &job->unref_mail) == 0)
+    job->mail.run = on_unref;
+    if (jobsrv__mailbox_post(job->srv->mailbox, &job->mail) == 0)
       return;
   }
   jobsrv__job_free(job);
@@ -51,10 +51,11 @@ static void payload_clear(jobsrv_job_t *job) {
 
 void jobsrv__job_free(jobsrv_job_t *job) {
   jobsrv_t *srv = job->srv;
-  jobsrv__mailbox_t *mailbox = job->mailbox;
+  jobsrv__mailbox_t *mailbox = job->srv->mailbox;
 
   srv->observer->gone(job);
   jobsrv__token_clear(&job->token);
+  jobsrv__free(&srv->alloc, job->token.on_parent);
   if (job->release != NULL)
     job->release(job->data);
   payload_clear(job);
@@ -107,10 +108,11 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
       JOBSRV__FINISH_SAID)
     job->flags |= JOBSRV__JOB_FINISHED;
   jobsrv__wheel_disarm(&srv->wheel, &job->timer);
-  jobsrv_token_unwatch(&job->token.on_parent);
+  if (job->token.on_parent != NULL)
+    jobsrv_token_unwatch(job->token.on_parent);
   jobsrv__dequeue(job);
   job->finished_ns = jobsrv_now(srv);
-  job->finished_wall = jobsrv_wall_now(srv);
+  job->finished_wall = jobsrv__wall_at(srv, job->finished_ns);
   if (!(job->flags & JOBSRV__JOB_ABANDONED))
     payload_clear(job);
   count_end(srv, how);

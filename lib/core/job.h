@@ -24,9 +24,9 @@ typedef struct jobsrv__log_s jobsrv__log_t;
 /* What the work came to, made on the thread that says so. */
 typedef struct jobsrv__finish_s {
   char *result; /* NUL-terminated */
-  size_t result_len;
   const char *code; /* owned, or one of the library's constants */
   char *message;
+  uint32_t result_len;
   uint8_t owns_code;
   uint8_t completed;
 } jobsrv__finish_t;
@@ -43,11 +43,11 @@ typedef struct jobsrv__labels_s {
 
 /* A transition that was made before there was a log to put it into. */
 typedef struct jobsrv__note_s {
-  uint64_t server_seq;
   uint64_t wall_ns;
-  uint8_t from;
-  uint8_t to;
-  uint8_t cancel_requested;
+  uint64_t server_seq : 52;
+  uint64_t from : 4;
+  uint64_t to : 4;
+  uint64_t cancel_requested : 1;
 } jobsrv__note_t;
 
 enum { JOBSRV__NOTES = 3 }; /* created, running, asked to stop */
@@ -74,8 +74,7 @@ enum {
 struct jobsrv_job_s {
   /* these do not change while the slot is in use */
   jobsrv__id_t id;
-  jobsrv_t *srv;               /* not for other threads: see mailbox */
-  jobsrv__mailbox_t *mailbox;  /* one reference */
+  jobsrv_t *srv;               /* kept by a reference to its mailbox */
   jobsrv__operation_t *operation;  /* NULL when begun */
   jobsrv__labels_t *labels;    /* NULL: none */
   void *data;
@@ -89,8 +88,7 @@ struct jobsrv_job_s {
   atomic_uchar cancellable;
   atomic_uchar level;          /* events below are not made */
   atomic_uint dropped;         /* events lost since the last one that was not */
-  jobsrv__mail_t finish_mail;
-  jobsrv__mail_t unref_mail;
+  jobsrv__mail_t mail;         /* of the finish, later of the last unref */
   jobsrv__token_t token;       /* has its own mail for "look at the token" */
 
   uint32_t generation;
@@ -113,7 +111,7 @@ struct jobsrv_job_s {
   uint64_t retain_ns;
 
   char *payload;
-  size_t payload_len;
+  uint32_t payload_len;
   jobsrv__finish_t finish;     /* owned by the claimer until SAID */
   int exit_status;             /* -1: none */
   int signal;                  /* 0: none */

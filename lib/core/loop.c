@@ -121,6 +121,16 @@ uint64_t jobsrv_wall_now(const jobsrv_t *srv) {
   return jobsrv__wall(srv->clock);
 }
 
+uint64_t jobsrv__wall_at(jobsrv_t *srv, uint64_t now_ns) {
+  if (srv->options.clock != NULL)
+    return jobsrv_wall_now(srv);
+  if (!srv->has_wall_offset) {
+    srv->wall_offset = jobsrv_wall_now(srv) - now_ns;
+    srv->has_wall_offset = 1;
+  }
+  return now_ns + srv->wall_offset;
+}
+
 void jobsrv_timer_arm(jobsrv_t *srv,
                       jobsrv_timer_t *timer,
                       uint64_t deadline_ns,

@@ -27,6 +27,22 @@ void jobsrv__registry_close(jobsrv_t *srv) {
   registry->expired_count = 0;
 }
 
+/* Made one ahead, so that its place in the map is there when it is used. */
+static int take_id(jobsrv_t *srv, jobsrv__id_t *id) {
+  jobsrv__registry_t *registry = &srv->registry;
+  int err = 0;
+
+  if (!registry->has_next_id)
+    err = jobsrv__id_make(&srv->ids, &registry->next_id);
+  if (err != 0)
+    return err;
+  *id = registry->next_id;
+  registry->has_next_id = jobsrv__id_make(&srv->ids, &registry->next_id) == 0;
+  if (registry->has_next_id)
+    jobsrv__map_prefetch(&registry->by_id, registry->next_id);
+  return 0;
+}
+
 int jobsrv__registry_add(jobsrv_t *srv, jobsrv_job_t **out) {
   jobsrv__registry_t *registry = &srv->registry;
   jobsrv_job_t *job = jobsrv__slab_take(&registry->slab);
@@ -34,7 +50,7 @@ int jobsrv__registry_add(jobsrv_t *srv, jobsrv_job_t **out) {
 
   if (job == NULL)
     return UV_ENOMEM;
-  err = jobsrv__id_make(&srv->ids, &job->id);
+  err = take_id(srv, &job->id);
   if (err == 0)
     err = jobsrv__map_put(&registry->by_id, job->id, (uintptr_t) job);
   if (err != 0) {
@@ -42,7 +58,7 @@ int jobsrv__registry_add(jobsrv_t *srv, jobsrv_job_t **out) {
     return err;
   }
   job->srv = srv;
-  job->mailbox = jobsrv__mailbox_ref(srv->mailbox);
+  jobsrv__mailbox_ref(srv->mailbox);
   job->flags = JOBSRV__JOB_IN_REGISTRY;
   atomic_init(&job->refs, 1);
   *out = job;
@@ -70,6 +86,9 @@ static void remember(jobsrv_t *srv, jobsrv__id_t id) {
     registry->expired_count++;
   registry->expired[registry->expired_at] = id;
   registry->expired_at = (registry->expired_at + 1) % max;
+  if (registry->expired_count == max) /* the next that has to leave the map */
+    jobsrv__map_prefetch(&registry->by_id,
+                         registry->expired[registry->expired_at]);
 }
 
 void jobsrv__registry_expire(jobsrv_job_t *job) {

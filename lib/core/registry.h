@@ -17,6 +17,8 @@ typedef struct jobsrv__registry_s {
   jobsrv__map_t by_id;     /* a slot's address, or 1 for an expired id */
   jobsrv__queue_t retained;  /* ended jobs, oldest first, by in_state */
   uint32_t nretained;
+  jobsrv__id_t next_id;    /* of the next job, on its way to the cache */
+  int has_next_id;
   jobsrv__id_t *expired;   /* ring of max_expired ids, made with the first */
   uint32_t expired_at;
   uint32_t expired_count;

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /*
@@ -51,6 +52,35 @@ static int options_fill(jobsrv_options_t *o) {
   return 0;
 }
 
+/*
+ * A page of one that a fork wipes tells a child from its parent without a
+ * system call. Where there is no such page the process id has to do.
+ */
+static void fork_mark_set(jobsrv_t *srv) {
+  size_t size = (size_t) sysconf(_SC_PAGESIZE);
+  void *page = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+  srv->pid = getpid();
+  if (page == MAP_FAILED)
+    return;
+  if (madvise(page, size, MADV_WIPEONFORK) != 0) {
+    munmap(page, size);
+    return;
+  }
+  srv->fork_mark = page;
+  *srv->fork_mark = 1;
+}
+
+static void fork_mark_clear(jobsrv_t *srv) {
+  if (srv->fork_mark != NULL)
+    munmap(srv->fork_mark, (size_t) sysconf(_SC_PAGESIZE));
+}
+
+int jobsrv__forked(const jobsrv_t *srv) {
+  return srv->fork_mark != NULL ? *srv->fork_mark == 0 : srv->pid != getpid();
+}
+
 /* 64 random bits in base 36, at most 13 characters. */
 static void boot_format(char to[17], uint64_t bits) {
   char text[17];
@@ -69,6 +99,7 @@ static void on_mailbox_gone(void *arg) {
   jobsrv_alloc_t alloc = srv->alloc;
 
   jobsrv__slab_free(&srv->registry.slab);
+  fork_mark_clear(srv);
   jobsrv__free(&alloc, srv);
 }
 
@@ -86,7 +117,6 @@ static int server_init(jobsrv_t *srv, uv_loop_t *loop) {
 
   srv->loop = loop;
   srv->thread = pthread_self();
-  srv->pid = getpid();
   srv->clock = srv->options.clock != NULL ? srv->options.clock
                                           : jobsrv__clock_system();
   atomic_init(&srv->closed, 0);
@@ -129,6 +159,7 @@ int jobsrv__server_new(jobsrv_t **out,
   srv->alloc = alloc;
   srv->options = filled;
   srv->options.alloc = &srv->alloc;
+  fork_mark_set(srv);
   err = server_init(srv, loop);
   if (err == 0) {
     err = jobsrv__loop_open(srv);
@@ -136,6 +167,7 @@ int jobsrv__server_new(jobsrv_t **out,
       jobsrv__mailbox_unref(srv->mailbox);
   }
   if (err != 0) {
+    fork_mark_clear(srv);
     jobsrv__free(&alloc, srv);
     return err;
   }

@@ -47,6 +47,7 @@ struct jobsrv_s {
   uv_loop_t *loop;
   pthread_t thread;
   pid_t pid;
+  char *fork_mark;             /* 1; a forked child sees 0 */
   atomic_int closed;           /* 1: only its memory is left */
   atomic_uint sinks;           /* other threads copy events for them */
   jobsrv_alloc_t alloc;
@@ -76,6 +77,8 @@ struct jobsrv_s {
   uv_idle_t idle;
   uv_check_t check;
   int handles;                 /* still open */
+  uint64_t wall_offset;        /* see jobsrv__wall_at() */
+  int has_wall_offset;
   uint64_t armed_ns;           /* what wheel_timer is set to */
   jobsrv_clock_watch_t watch;  /* with a clock that is driven by hand */
   jobsrv_turn_t turns;         /* head of a ring */
@@ -113,6 +116,9 @@ static inline int jobsrv__on_loop(const jobsrv_t *srv) {
   (jobsrv__on_loop(srv) ? (void) 0 : jobsrv__wrong_thread(__func__))
 #endif
 
+/* 1 in a child that was forked after the server was made. */
+int jobsrv__forked(const jobsrv_t *srv);
+
 /* Names the call and aborts; debug builds only. */
 void jobsrv__wrong_thread(const char *call);
 
@@ -120,6 +126,12 @@ void jobsrv__wrong_thread(const char *call);
 int jobsrv__server_new(jobsrv_t **out,
                        struct uv_loop_s *loop,
                        const jobsrv_options_t *options);
+
+/*
+ * The wall time of a monotonic one. With the system's clock the distance of the
+ * two is taken once a turn: reading clocks is most of what a stamp costs.
+ */
+uint64_t jobsrv__wall_at(jobsrv_t *srv, uint64_t now_ns);
 
 /* Has the loop come round to its check before it can block again. */
 void jobsrv__turn_wanted(jobsrv_t *srv);

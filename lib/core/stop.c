@@ -99,13 +99,13 @@ int jobsrv_job_cancel(jobsrv_job_t *job, const jobsrv_reason_t *reason) {
   err = jobsrv__token_set(&job->token, &job->srv->alloc, reason);
   if (err != 0)
     return err;
-  if (jobsrv__on_loop(job->srv) && jobsrv__mailbox_empty(job->mailbox)) {
+  if (jobsrv__on_loop(job->srv) && jobsrv__mailbox_empty(job->srv->mailbox)) {
     jobsrv__job_look(job);
     return 0;
   }
   jobsrv_job_ref(job);
   job->token.look.run = on_look;
-  if (jobsrv__mailbox_post(job->mailbox, &job->token.look) != 0)
+  if (jobsrv__mailbox_post(job->srv->mailbox, &job->token.look) != 0)
     jobsrv_job_unref(job); /* the server has closed and ended the job */
   return 0;
 }

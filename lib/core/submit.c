@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { MAX_DEPTH = 64 };
 
@@ -72,7 +71,7 @@ static void set_clocks(jobsrv_job_t *job, const jobsrv_spec_t *spec) {
                                 options->deadline_ms);
 
   job->created_ns = jobsrv_now(job->srv);
-  job->created_wall = jobsrv_wall_now(job->srv);
+  job->created_wall = jobsrv__wall_at(job->srv, job->created_ns);
   job->timeout_ms = saturated(
       first_set(spec->timeout_ms, def->timeout_ms, options->timeout_ms));
   job->grace_ms = saturated(first_set(def->grace_ms, options->grace_ms, 0));
@@ -86,7 +85,7 @@ static void set_clocks(jobsrv_job_t *job, const jobsrv_spec_t *spec) {
 static int admit(jobsrv_t *srv, int queued) {
   if (srv->phase != JOBSRV__OPEN)
     return JOBSRV_EDRAINING;
-  if (srv->pid != getpid())
+  if (jobsrv__forked(srv))
     return JOBSRV_EFORKED;
   if (srv->live >= srv->options.max_jobs)
     return JOBSRV_EJOBSFULL;
@@ -100,6 +99,7 @@ static int make(jobsrv_t *srv,
                 jobsrv__operation_t *operation,
                 const jobsrv_spec_t *spec,
                 jobsrv_job_t **out) {
+  jobsrv_token_watch_t *on_parent = NULL;
   jobsrv__labels_t *labels = NULL;
   jobsrv_job_t *job = NULL;
   char *payload = NULL;
@@ -112,9 +112,14 @@ static int make(jobsrv_t *srv,
     payload = jobsrv__strndup(&srv->alloc, spec->payload, spec->payload_len);
     err = payload == NULL ? UV_ENOMEM : 0;
   }
+  if (err == 0 && spec->parent != NULL) {
+    on_parent = jobsrv__zalloc(&srv->alloc, sizeof(*on_parent));
+    err = on_parent == NULL ? UV_ENOMEM : 0;
+  }
   if (err == 0)
     err = jobsrv__registry_add(srv, &job);
   if (err != 0) {
+    jobsrv__free(&srv->alloc, on_parent);
     jobsrv__free(&srv->alloc, payload);
     jobsrv__free(&srv->alloc, labels);
     return err;
@@ -124,7 +129,7 @@ static int make(jobsrv_t *srv,
     atomic_fetch_add_explicit(&operation->refs, 1, memory_order_relaxed);
   job->labels = labels;
   job->payload = payload;
-  job->payload_len = payload != NULL ? spec->payload_len : 0;
+  job->payload_len = payload != NULL ? (uint32_t) spec->payload_len : 0;
   job->data = spec->data;
   job->release = spec->release;
   job->exit_status = -1;
@@ -135,8 +140,8 @@ static int make(jobsrv_t *srv,
               operation == NULL || !operation->def.not_cancellable);
   atomic_init(&job->state, JOBSRV_STATE_QUEUED);
   set_clocks(job, spec);
-  jobsrv__token_init(&job->token, srv, job->mailbox, job,
-                     spec->parent != NULL ? spec->parent : &srv->root);
+  /* one without a parent is not below the server's token: close ends it */
+  jobsrv__token_init(&job->token, srv, job, spec->parent, on_parent);
   srv->live++;
   srv->stats.created++;
   jobsrv__keep_alive(srv);
@@ -206,7 +211,7 @@ static int begin(jobsrv_t *srv, const jobsrv_spec_t *spec, jobsrv_job_t **out) {
   if (!jobsrv__job_ended(job)) {
     job->attempt_no = 1;
     job->started_ns = jobsrv_now(srv);
-    job->started_wall = jobsrv_wall_now(srv);
+    job->started_wall = jobsrv__wall_at(srv, job->started_ns);
     jobsrv__job_move(job, JOBSRV_STATE_RUNNING);
   }
   if (!jobsrv__job_ended(job)) {

@@ -264,7 +264,7 @@ int jobsrv__thread_start(jobsrv_job_t *job) {
   worker_t *worker;
   int err = 0;
 
-  if (jobsrv__job_reason(job) != NULL)
+  if (jobsrv_token_reason(&job->token) != NULL) /* no need to begin */
     return JOBSRV_CANCELLED;
   if (srv->pool == NULL)
     err = pool_new(srv);

@@ -23,6 +23,12 @@ typedef struct owned_reason_s {
   char texts[];
 } owned_reason;
 
+/* A token that is its own: nothing else is before it in its memory. */
+typedef struct own_token_s {
+  jobsrv_token_t token;
+  jobsrv_token_watch_t on_parent;
+} own_token;
+
 enum { MAX_TEXT = 1024, MAX_ACTOR = 128 };
 
 static const jobsrv_reason_t bare[JOBSRV_REASON_MAX] = {
@@ -87,29 +93,30 @@ static void on_parent_cancelled(jobsrv_token_watch_t *watch,
 
 void jobsrv__token_init(jobsrv_token_t *token,
                         jobsrv_t *srv,
-                        jobsrv__mailbox_t *mailbox,
                         struct jobsrv_job_s *job,
-                        jobsrv_token_t *parent) {
+                        jobsrv_token_t *parent,
+                        jobsrv_token_watch_t *on_parent) {
   memset(token, 0, sizeof(*token));
   atomic_init(&token->reason, NULL);
   atomic_init(&token->refs, 1);
   token->srv = srv;
   token->job = job;
-  token->mailbox = mailbox;
   token->watches.next = &token->watches;
   token->watches.prev = &token->watches;
   if (parent == NULL)
     return;
   token->parent = jobsrv_token_ref(parent);
-  token->on_parent.data = token;
-  if (jobsrv_token_watch(parent, &token->on_parent, on_parent_cancelled))
+  token->on_parent = on_parent;
+  on_parent->data = token;
+  if (jobsrv_token_watch(parent, on_parent, on_parent_cancelled))
     jobsrv__token_adopt(token);
 }
 
 void jobsrv__token_clear(jobsrv_token_t *token) {
   jobsrv_token_t *parent = token->parent;
 
-  jobsrv_token_unwatch(&token->on_parent);
+  if (token->on_parent != NULL)
+    jobsrv_token_unwatch(token->on_parent);
   while (token->watches.next != &token->watches)
     watch_unlink(token->watches.next);
   reason_free(token);
@@ -121,13 +128,14 @@ void jobsrv__token_clear(jobsrv_token_t *token) {
 int jobsrv_token_new(jobsrv_token_t **out,
                      jobsrv_t *srv,
                      jobsrv_token_t *parent) {
-  jobsrv_token_t *token = jobsrv__malloc(&srv->alloc, sizeof(*token));
+  own_token *own = jobsrv__zalloc(&srv->alloc, sizeof(*own));
 
-  if (token == NULL)
+  if (own == NULL)
     return UV_ENOMEM;
-  jobsrv__token_init(token, srv, jobsrv__mailbox_ref(srv->mailbox), NULL,
-                     parent != NULL ? parent : &srv->root);
-  *out = token;
+  jobsrv__mailbox_ref(srv->mailbox);
+  jobsrv__token_init(&own->token, srv, NULL,
+                     parent != NULL ? parent : &srv->root, &own->on_parent);
+  *out = &own->token;
   return 0;
 }
 
@@ -153,7 +161,7 @@ void jobsrv_token_unref(jobsrv_token_t *token) {
         token == &token->srv->root)
       return;
     parent = token->parent;
-    mailbox = token->mailbox;
+    mailbox = token->srv->mailbox;
     token->parent = NULL;
     jobsrv__token_clear(token);
     jobsrv__free(alloc_of(token), token);
@@ -271,7 +279,7 @@ int jobsrv_token_cancel(jobsrv_token_t *token, const jobsrv_reason_t *reason) {
   }
   jobsrv_token_ref(token);
   token->look.run = on_look;
-  if (jobsrv__mailbox_post(token->mailbox, &token->look) != 0)
+  if (jobsrv__mailbox_post(token->srv->mailbox, &token->look) != 0)
     jobsrv_token_unref(token);
   return 0;
 }

@@ -17,21 +17,23 @@ typedef struct jobsrv_token_s jobsrv__token_t;
 struct jobsrv_token_s {
   _Atomic(const jobsrv_reason_t *) reason;
   jobsrv_token_t *parent;         /* referenced; does not change */
-  jobsrv_token_watch_t on_parent;
+  jobsrv_token_watch_t *on_parent; /* NULL without one; owned by the maker */
   jobsrv_token_watch_t watches;   /* head of a ring, oldest first */
-  jobsrv__mailbox_t *mailbox;     /* own reference, unless embedded */
   jobsrv_t *srv;
   struct jobsrv_job_s *job;
   jobsrv__mail_t look;
   atomic_uint refs;               /* its own ones only */
 };
 
-/* For the token in a job's slot: `parent` may be NULL for none at all. */
+/*
+ * For the token in a job's slot. `parent` may be NULL for none at all;
+ * otherwise `on_parent` is zeroed memory that stays until the token is cleared.
+ */
 void jobsrv__token_init(jobsrv_token_t *token,
                         jobsrv_t *srv,
-                        jobsrv__mailbox_t *mailbox,
                         struct jobsrv_job_s *job,
-                        jobsrv_token_t *parent);
+                        jobsrv_token_t *parent,
+                        jobsrv_token_watch_t *on_parent);
 
 /* Leaves the tree and frees the reason. */
 void jobsrv__token_clear(jobsrv_token_t *token);

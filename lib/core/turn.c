@@ -47,6 +47,7 @@ static void run_turns(jobsrv_t *srv) {
 void jobsrv__on_check(uv_check_t *handle) {
   jobsrv_t *srv = handle->data;
 
+  srv->has_wall_offset = 0;
   if (!uv_is_active((uv_handle_t *) &srv->idle))
     return;
   uv_idle_stop(&srv->idle);

@@ -361,7 +361,7 @@ static uint64_t time_of(const jobsrv_job_t *job,
     return job->created_wall;
   if (from != to && to == JOBSRV_STATE_RUNNING)
     return job->started_wall;
-  return jobsrv__wall(job->srv->clock);
+  return jobsrv__wall_at(job->srv, jobsrv_now(job->srv));
 }
 
 void jobsrv__log_transition(jobsrv_job_t *job,

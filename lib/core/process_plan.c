@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "base/alloc.h"
+#include "core/process_spawn.h"
+
+#include <string.h>
+
+#include <uv.h>
+
+void jobsrv__plan_init(jobsrv_process_t *plan, const jobsrv_alloc_t *alloc) {
+  memset(plan, 0, sizeof(*plan));
+  plan->alloc = alloc;
+  jobsrv__buf_init(&plan->args, alloc, 0);
+  jobsrv__buf_init(&plan->env, alloc, 0);
+}
+
+void jobsrv__plan_free(jobsrv_process_t *plan) {
+  jobsrv__buf_free(&plan->args);
+  jobsrv__buf_free(&plan->env);
+  jobsrv__free(plan->alloc, plan->cwd);
+  plan->cwd = NULL;
+}
+
+int jobsrv_process_arg(jobsrv_process_t *process, const char *arg) {
+  if (jobsrv__buf_append(&process->args, arg, strlen(arg) + 1) != 0)
+    process->failed = UV_ENOMEM;
+  return process->failed;
+}
+
+/* Takes an earlier setting of the name out. */
+static void env_unset(jobsrv__buf_t *env, const char *name, size_t len) {
+  size_t at = 0;
+  size_t size;
+
+  while (at < env->len) {
+    char *entry = env->data + at;
+
+    size = strlen(entry) + 1;
+    if (size > len && memcmp(entry, name, len) == 0 && entry[len] == '=') {
+      memmove(entry, entry + size, env->len - at - size);
+      env->len -= size;
+      return;
+    }
+    at += size;
+  }
+}
+
+int jobsrv_process_env(jobsrv_process_t *process,
+                       const char *name,
+                       const char *value) {
+  jobsrv__buf_t *env = &process->env;
+  size_t nlen = strlen(name);
+  size_t vlen = strlen(value);
+  char *to;
+
+  if (nlen == 0 || memchr(name, '=', nlen) != NULL)
+    return UV_EINVAL;
+  if (jobsrv__buf_reserve(env, nlen + vlen + 2) == NULL) {
+    process->failed = UV_ENOMEM;
+    return UV_ENOMEM;
+  }
+  env_unset(env, name, nlen);
+  to = env->data + env->len;
+  memcpy(to, name, nlen);
+  to[nlen] = '=';
+  memcpy(to + nlen + 1, value, vlen + 1);
+  env->len += nlen + vlen + 2;
+  return process->failed;
+}
+
+int jobsrv_process_cwd(jobsrv_process_t *process, const char *path) {
+  char *copy = jobsrv__strdup(process->alloc, path);
+
+  if (copy == NULL) {
+    process->failed = UV_ENOMEM;
+    return UV_ENOMEM;
+  }
+  jobsrv__free(process->alloc, process->cwd);
+  process->cwd = copy;
+  return process->failed;
+}
