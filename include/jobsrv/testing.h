@@ -150,7 +150,8 @@ typedef int (*jobsrv_until_cb)(void *data);
 
 /*
  * Runs the loop, on the calling thread, until `done` says 1 or `real_ms` of
- * real time have gone by. Returns 1 or 0 accordingly.
+ * real time have gone by, and one turn more. Returns 1 or 0 accordingly. Work
+ * that does not keep the loop alive is waited for as well.
  */
 JOBSRV_EXTERN int jobsrv_run_until(struct uv_loop_s *loop,
                                    jobsrv_until_cb done,

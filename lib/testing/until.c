@@ -14,13 +14,42 @@ static uint64_t real_ms_now(void) {
   return jobsrv__now(jobsrv__clock_system()) / 1000000;
 }
 
+/*
+ * A loop that nothing keeps alive does not look at its descriptors at all: a
+ * handle of our own, far from being due, keeps it going meanwhile.
+ */
+typedef struct {
+  uv_timer_t timer;
+  int closed;
+} keeper_t;
+
+static void on_timer(uv_timer_t *timer) {
+  (void) timer;
+}
+
+static void keep(keeper_t *keeper, uv_loop_t *loop) {
+  keeper->closed = 0;
+  (void) uv_timer_init(loop, &keeper->timer);
+  (void) uv_timer_start(&keeper->timer, on_timer, UINT32_MAX, 0);
+}
+
+static void on_closed(uv_handle_t *handle) {
+  ((keeper_t *) (void *) handle)->closed = 1;
+}
+
+/* With the turn of the loop that it takes. */
+static void let_go(keeper_t *keeper, uv_loop_t *loop) {
+  uv_close((uv_handle_t *) &keeper->timer, on_closed);
+  while (!keeper->closed)
+    (void) uv_run(loop, UV_RUN_NOWAIT);
+}
+
 /* Waits for the loop to have something to do, without running any of it. */
 static void wait_for(uv_loop_t *loop, uint64_t left_ms) {
   struct pollfd fd = { .fd = uv_backend_fd(loop), .events = POLLIN };
   int wait = uv_backend_timeout(loop);
 
-  /* Without a live handle it says 0, and would be spun on. */
-  if (wait < 0 || wait > LONGEST_WAIT_MS || !uv_loop_alive(loop))
+  if (wait < 0 || wait > LONGEST_WAIT_MS)
     wait = LONGEST_WAIT_MS;
   if ((uint64_t) wait > left_ms)
     wait = (int) left_ms;
@@ -33,19 +62,21 @@ int jobsrv_run_until(struct uv_loop_s *loop,
                      void *data,
                      uint64_t real_ms) {
   uint64_t start = real_ms_now();
-  uint64_t gone;
+  uint64_t gone = 0;
+  keeper_t keeper;
 
-  for (;;) {
-    if (done(data))
-      return 1;
-    gone = real_ms_now() - start;
-    if (gone >= real_ms)
-      return 0;
+  if (done(data))
+    return 1;
+  keep(&keeper, loop);
+  while (gone < real_ms) {
     (void) uv_run(loop, UV_RUN_NOWAIT);
     if (done(data))
-      return 1;
+      break;
     wait_for(loop, real_ms - gone);
+    gone = real_ms_now() - start;
   }
+  let_go(&keeper, loop);
+  return done(data) == 1;
 }
 
 int jobsrv_until_ended(void *data) {
@@ -53,6 +84,12 @@ int jobsrv_until_ended(void *data) {
 }
 
 void jobsrv_run_turns(struct uv_loop_s *loop, unsigned int turns) {
-  while (turns-- > 0)
+  keeper_t keeper;
+
+  if (turns == 0)
+    return;
+  keep(&keeper, loop);
+  while (--turns > 0)
     (void) uv_run(loop, UV_RUN_NOWAIT);
+  let_go(&keeper, loop);
 }
