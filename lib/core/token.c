@@ -161,6 +161,8 @@ void jobsrv_token_unref(jobsrv_token_t *token) {
         token == &token->srv->root)
       return;
     parent = token->parent;
+    if (parent == &token->srv->root)
+      parent = NULL; /* not counted, and may go with the mailbox below */
     mailbox = token->srv->mailbox;
     token->parent = NULL;
     jobsrv__token_clear(token);
