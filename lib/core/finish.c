@@ -183,7 +183,8 @@ void jobsrv__job_let_go(jobsrv_job_t *job) {
   const jobsrv_reason_t *reason;
 
   if (jobsrv__job_ended(job)) {
-    job->srv->stats.late_finishes++;
+    if (!(job->flags & JOBSRV__JOB_FINISHED))
+      job->srv->stats.late_finishes++;
     return;
   }
   jobsrv__token_adopt(&job->token);
