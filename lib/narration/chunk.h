@@ -92,7 +92,7 @@ typedef struct jobsrv__progress_state_s {
 struct jobsrv__log_s {
   jobsrv__logs_t *logs;       /* NULL once the server has closed */
   jobsrv_job_t *job;
-  jobsrv_alloc_t alloc;       /* a copy: cursors may outlive the server */
+  jobsrv_alloc_t alloc;       /* a copy: logs may outlive the server */
   pthread_mutex_t lock;
   jobsrv__chunk_t *head;      /* NULL: nothing is retained */
   jobsrv__chunk_t *tail;
@@ -107,7 +107,6 @@ struct jobsrv__log_s {
   atomic_uchar ended;         /* nothing will be appended any more */
   uint8_t news;               /* told to nobody yet */
   uint8_t walking;            /* cursors are being told */
-  uint8_t orphan;             /* the slot has gone, cursors have not */
   uint8_t log_class;
   jobsrv__progress_state_t *progress; /* NULL until the first */
   jobsrv_cursor_t *first;     /* oldest first */

@@ -327,9 +327,6 @@ void jobsrv__cursors_tell(jobsrv__log_t *log) {
   log->walk = NULL;
   for (cursor = log->fresh; cursor != NULL; cursor = cursor->next)
     cursor->flags &= (uint8_t) ~BORN;
-
-  if (log->orphan && log->first == NULL)
-    jobsrv__log_destroy(log);
   jobsrv_job_unref(job);
 }
 
@@ -384,7 +381,5 @@ void jobsrv_cursor_detach(jobsrv_cursor_t *cursor) {
     jobsrv__chunk_unref(log, cursor->chunk);
   cursor->chunk = NULL;
   cursor->log = NULL;
-  if (log->orphan && log->first == NULL && !log->walking)
-    jobsrv__log_destroy(log);
   jobsrv_job_unref(job);
 }

@@ -240,27 +240,6 @@ static int append(jobsrv__log_t *log,
   return 0;
 }
 
-/* Says how many events were lost since the last that was not. */
-static int announce(jobsrv__log_t *log) {
-  jobsrv_job_t *job = log->job;
-  char body[JOBSRV__STATE_BODY];
-  unsigned int count;
-  size_t len;
-  int err;
-
-  if (atomic_load_explicit(&job->dropped, memory_order_relaxed) == 0)
-    return 0;
-  count = atomic_exchange_explicit(&job->dropped, 0, memory_order_relaxed);
-  len = jobsrv__encode_dropped(body, job, jobsrv__wall(job->srv->clock),
-                               count);
-  err = append(log, JOBSRV_KIND_DROPPED, JOBSRV_WARN, body, len, NULL);
-  if (err != 0)
-    atomic_fetch_add_explicit(&job->dropped, count, memory_order_relaxed);
-  else
-    job->srv->stats.dropped += count;
-  return err;
-}
-
 int jobsrv__log_append(jobsrv_job_t *job,
                        jobsrv_kind_t kind,
                        int level,
@@ -278,9 +257,7 @@ int jobsrv__log_append(jobsrv_job_t *job,
     return JOBSRV_EENDED;
   if (len > JOBSRV__FRAME_MAX)
     return JOBSRV_ETOOBIG;
-  err = announce(job->log);
-  if (err == 0)
-    err = append(job->log, kind, level, body, len, NULL);
+  err = append(job->log, kind, level, body, len, NULL);
   if (err != 0 || json == NULL)
     return err;
 
@@ -393,10 +370,6 @@ void jobsrv__log_transition(jobsrv_job_t *job,
 void jobsrv__log_end(jobsrv_job_t *job) {
   jobsrv__log_t *log;
 
-  /* without memory for it the number of lost events is lost as well */
-  if (atomic_load_explicit(&job->dropped, memory_order_relaxed) != 0 &&
-      jobsrv__log_open(job) == 0)
-    (void) announce(job->log);
   (void) jobsrv__job_number(job, &job->end_server_seq);
 
   log = job->log;
@@ -480,10 +453,7 @@ void jobsrv__log_free(jobsrv_job_t *job) {
   if (log == NULL)
     return;
   job->log = NULL;
-  jobsrv__progress_stop(log);
-  log->orphan = 1;
-  if (log->first == NULL)
-    jobsrv__log_destroy(log);
+  jobsrv__log_destroy(log);
 }
 
 void jobsrv__logs_close(jobsrv_t *srv) {
@@ -497,7 +467,7 @@ void jobsrv__logs_close(jobsrv_t *srv) {
     jobsrv__queue_remove(&log->in_dirty);
     jobsrv__queue_remove(&log->in_class);
     jobsrv__progress_stop(log);
-    log->logs = NULL; /* it goes with its job, or with its last cursor */
+    log->logs = NULL; /* it goes with its job */
   }
   jobsrv__free(&srv->alloc,
                atomic_exchange_explicit(&logs->spare, NULL,

@@ -44,9 +44,8 @@ int jobsrv__log_open(jobsrv_job_t *job);
 /*
  * Appends one event, numbering it. `body` is its JSON from behind the seq to
  * the last brace: `"time":"...",...}`. `*json`, which may be NULL, becomes the
- * whole object, lent until the log is next written to. What was dropped before
- * is announced first. Opens the log. Returns 0, UV_ENOMEM or JOBSRV_ETOOBIG
- * (nothing was numbered).
+ * whole object, lent until the log is next written to. Opens the log. Returns
+ * 0, UV_ENOMEM, JOBSRV_EENDED or JOBSRV_ETOOBIG (nothing was numbered).
  */
 int jobsrv__log_append(jobsrv_job_t *job,
                        jobsrv_kind_t kind,
@@ -84,10 +83,7 @@ void jobsrv__log_range(const jobsrv_job_t *job,
 /* Tells the cursors of every dirty log, once; asks for a turn for the rest. */
 void jobsrv__logs_flush(jobsrv_t *srv);
 
-/*
- * The slot is given back: frees its log, or leaves it to the last cursor that
- * is still attached, which a closing server may find.
- */
+/* Frees a job's log; no cursor holds it, for a cursor holds the job. */
 void jobsrv__log_free(jobsrv_job_t *job);
 
 /*

@@ -174,11 +174,12 @@ static void put_progress(out_t *out, const jobsrv_job_t *job) {
 }
 
 static void put_events(out_t *out, const jobsrv_job_t *job, int ended) {
-  const jobsrv__log_t *log = job->log;
-  uint64_t first = 1;
+  uint64_t first;
+  uint64_t last;
 
-  if (log != NULL)
-    first = ended ? log->first_at_end : jobsrv__log_first(log);
+  jobsrv__log_range(job, &first, &last);
+  if (ended)
+    first = job->log != NULL ? job->log->first_at_end : 1;
   put_number(out, ",\"events\":{\"first_seq\":", first);
   put_number(out, ",\"last_seq\":", job->seq);
   put(out, "}");

@@ -490,6 +490,8 @@ static void a_number_beyond_the_last_is_no_cursor(void **state) {
   assert_int_equal(jobsrv_cursor_peek(&cursor, &view), JOBSRV_READ_NOTHING);
   jobsrv_cursor_detach(&cursor);
   jobsrv_cursor_detach(&cursor);
+  assert_int_equal(jobsrv_cursor_peek(&cursor, &view), JOBSRV_READ_NOTHING);
+  jobsrv_cursor_advance(&cursor, 1);
   assert_ok(jobsrv_job_complete(job, NULL, 0));
   assert_err(jobsrv_cursor_attach(&cursor, job, last_seq(job) + 1, NULL),
              JOBSRV_EBADCURSOR);
@@ -556,6 +558,7 @@ static void an_ended_job_can_be_read_by_its_cursor_past_retention(
 }
 
 static void a_reader_is_told_of_the_close_and_can_read_on(void **state) {
+  jobsrv_cursor_t late = { 0 };
   bytes_t bytes = { 0 };
   reader_t reader;
   jobsrv_job_t *job;
@@ -570,10 +573,12 @@ static void a_reader_is_told_of_the_close_and_can_read_on(void **state) {
   last = last_seq(job);
   reader_attach(&reader, job);
   say(job, 1, 2);
+  assert_int_equal(jobsrv_cursor_seq(&reader.cursor), last);
   jobsrv_close(world.srv, NULL, NULL);
   uv_run(&world.loop, UV_RUN_DEFAULT);
   world.srv = NULL;
   assert_int_equal(reader.told, 1);
+  assert_err(jobsrv_cursor_attach(&late, job, 0, NULL), JOBSRV_ECLOSED);
   assert_int_equal(read_events(&reader.cursor, &bytes), JOBSRV_READ_END);
   for (; at < bytes.len; last++)
     json_decref(next_frame(&bytes, &at, id));

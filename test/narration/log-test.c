@@ -120,6 +120,34 @@ static void every_size_of_event_comes_back_whole(void **state) {
   world_close(&world);
 }
 
+/* The first chunk is small whatever comes next, and 12,496 no power of two. */
+static void a_large_event_may_come_early(void **state) {
+  static char text[40000];
+  size_t len;
+
+  (void) state;
+  memset(text, '5', sizeof(text));
+  for (len = 700; len < sizeof(text); len = len * 3 / 2) {
+    jobsrv_cursor_t cursor = { 0 };
+    bytes_t bytes = { 0 };
+    jobsrv_job_t *job;
+    world_t world;
+
+    world_init(&world);
+    world.options.max_bytes_per_job = 100000;
+    world_start(&world);
+    job = begin_job(&world);
+    assert_ok(jobsrv_narrate(job, "say", "%.*s", (int) len, text));
+    say(job, 1, 80);
+    assert_ok(jobsrv_cursor_attach(&cursor, job, 0, NULL));
+    assert_int_equal(read_events(&cursor, &bytes), JOBSRV_READ_NOTHING);
+    assert_int_equal(assert_frames(&world, &bytes, 1), last_seq(job) + 1);
+    jobsrv_cursor_detach(&cursor);
+    bytes_free(&bytes);
+    world_close(&world);
+  }
+}
+
 static void past_the_bound_of_events_the_oldest_go(void **state) {
   jobsrv_cursor_t cursor = { 0 };
   bytes_t bytes = { 0 };
@@ -318,7 +346,7 @@ static void what_was_dropped_is_announced_before_what_follows(void **state) {
   job = begin_job(&world);
   assert_ok(jobsrv_cursor_attach(&cursor, job, last_seq(job), NULL));
   atomic_fetch_add(&job->dropped, 7);
-  say(job, 1, 1);
+  assert_ok(jobsrv_narrate(job, "a", "b"));
   assert_int_equal(read_events(&cursor, &bytes), JOBSRV_READ_NOTHING);
   json = next_frame(&bytes, &at, id);
   assert_string_equal(text_of(json, "type"), "dropped");
@@ -411,6 +439,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(transitions_made_before_the_log_are_in_it),
   cmocka_unit_test(numbers_run_on_over_many_chunks),
   cmocka_unit_test(every_size_of_event_comes_back_whole),
+  cmocka_unit_test(a_large_event_may_come_early),
   cmocka_unit_test(past_the_bound_of_events_the_oldest_go),
   cmocka_unit_test(past_the_bound_of_bytes_the_oldest_go),
   cmocka_unit_test(a_log_holds_its_newest_event_whatever_its_size),

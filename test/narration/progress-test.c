@@ -231,6 +231,38 @@ static void a_frame_that_was_begun_does_not_change(void **state) {
   }
 }
 
+static void one_inside_an_old_frame_does_not_hold_up_another(void **state) {
+  jobsrv_cursor_t other = { 0 };
+  jobsrv_view_t view;
+  watch_t watch;
+  json_t *json;
+  char old[64];
+  int i;
+
+  (void) state;
+  watch_open(&watch);
+  set(&watch, 1, 100);
+  assert_ok(jobsrv_cursor_attach(&other, watch.job, last_seq(watch.job),
+                                 NULL));
+  (void) jobsrv_cursor_peek(&watch.cursor, &view);
+  jobsrv_cursor_advance(&watch.cursor, view.len - sizeof(old));
+  (void) jobsrv_cursor_peek(&watch.cursor, &view);
+  assert_int_equal(view.len, sizeof(old));
+  memcpy(old, view.data, sizeof(old));
+  for (i = 2; i < 6; i++) {
+    world_pass(&watch.world, 200);
+    set(&watch, i, 50);
+    json = take(&other);
+    assert_int_equal(int_of(json, "done"), i);
+    json_decref(json);
+  }
+  (void) jobsrv_cursor_peek(&watch.cursor, &view);
+  assert_int_equal(view.len, sizeof(old));
+  assert_memory_equal(old, view.data, sizeof(old));
+  jobsrv_cursor_detach(&other);
+  watch_close(&watch);
+}
+
 static void a_frame_that_was_not_begun_gives_way_to_the_newest(void **state) {
   jobsrv_view_t view;
   watch_t watch;
@@ -386,6 +418,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(after_the_end_there_is_no_more),
   cmocka_unit_test(a_late_watcher_gets_the_present_value_once),
   cmocka_unit_test(a_frame_that_was_begun_does_not_change),
+  cmocka_unit_test(one_inside_an_old_frame_does_not_hold_up_another),
   cmocka_unit_test(a_frame_that_was_not_begun_gives_way_to_the_newest),
   cmocka_unit_test(next_gives_the_value_alone),
   cmocka_unit_test(numbers_have_no_more_digits_than_they_need),

@@ -130,6 +130,97 @@ static void a_failed_job_has_its_error(void **state) {
   world_close(&world);
 }
 
+static int prepare(jobsrv_job_t *job, jobsrv_process_t *process, void *data) {
+  (void) job;
+  assert_ok(jobsrv_process_arg(process, "/bin/sh"));
+  assert_ok(jobsrv_process_arg(process, "-c"));
+  assert_ok(jobsrv_process_arg(process, data));
+  return 0;
+}
+
+static json_t *record_of_script(const char *script) {
+  jobsrv_operation_t operation;
+  jobsrv_spec_t spec;
+  jobsrv_job_t *job;
+  world_t world;
+  json_t *json;
+
+  world_open(&world);
+  jobsrv_operation_init(&operation);
+  operation.name = "script";
+  operation.style = JOBSRV_PROCESS;
+  operation.prepare = prepare;
+  operation.data = (void *) (uintptr_t) script;
+  assert_ok(jobsrv_operation_add(world.srv, &operation));
+  jobsrv_spec_init(&spec);
+  spec.operation = "script";
+  assert_ok(jobsrv_submit(world.srv, &spec, NULL, &job));
+  assert_true(jobsrv_run_until(&world.loop, jobsrv_until_ended, job, 10000));
+  json = record(job, 0);
+  world_close(&world);
+  return json;
+}
+
+static void a_failed_process_has_its_status_or_signal(void **state) {
+  json_t *json;
+  json_t *error;
+
+  (void) state;
+  json = record_of_script("exit 3");
+  error = json_object_get(json, "error");
+  assert_string_equal(text_of(json, "state"), "failed");
+  assert_int_equal(int_of(error, "exit_status"), 3);
+  assert_absent(error, "signal");
+  json_decref(json);
+
+  json = record_of_script("kill -9 $$");
+  error = json_object_get(json, "error");
+  assert_string_equal(text_of(error, "signal"), "SIGKILL");
+  assert_absent(error, "exit_status");
+  json_decref(json);
+
+  json = record_of_script("kill -40 $$");
+  error = json_object_get(json, "error");
+  assert_string_equal(text_of(error, "signal"), "SIG40");
+  json_decref(json);
+}
+
+static int start_nothing(jobsrv_job_t *job, void *data) {
+  (void) job;
+  (void) data;
+  return 0;
+}
+
+static void a_queued_job_has_its_place(void **state) {
+  jobsrv_operation_t operation;
+  jobsrv_spec_t spec;
+  jobsrv_job_t *jobs[3];
+  world_t world;
+  json_t *json;
+  int i;
+
+  (void) state;
+  world_open(&world);
+  jobsrv_operation_init(&operation);
+  operation.name = "wait";
+  operation.start = start_nothing;
+  operation.max_running = 1;
+  assert_ok(jobsrv_operation_add(world.srv, &operation));
+  jobsrv_spec_init(&spec);
+  spec.operation = "wait";
+  for (i = 0; i < 3; i++)
+    assert_ok(jobsrv_submit(world.srv, &spec, NULL, &jobs[i]));
+  world_turn(&world);
+  json = record(jobs[2], 0);
+  assert_string_equal(text_of(json, "state"), "queued");
+  assert_int_equal(int_of(json, "queue_position"), 2);
+  assert_int_equal(int_of(json, "attempt"), 0);
+  assert_absent(json, "started_at");
+  assert_absent(json, "duration_ms");
+  json_decref(json);
+  world_close(&world);
+}
+
 static void a_cancelled_job_says_why_and_by_whom(void **state) {
   jobsrv_reason_t reason = { JOBSRV_REASON_REPLACED, "a newer one", "bob" };
   jobsrv_job_t *job;
@@ -419,6 +510,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_running_job_says_what_it_is),
   cmocka_unit_test(a_completed_job_has_its_result),
   cmocka_unit_test(a_failed_job_has_its_error),
+  cmocka_unit_test(a_failed_process_has_its_status_or_signal),
+  cmocka_unit_test(a_queued_job_has_its_place),
   cmocka_unit_test(a_cancelled_job_says_why_and_by_whom),
   cmocka_unit_test(one_that_would_not_stop_is_abandoned),
   cmocka_unit_test(a_large_result_is_left_out_of_the_brief_one),
