@@ -75,19 +75,23 @@ static void deliver(jobsrv_job_t *job,
   jobsrv__sinks_deliver(job->srv->narration, &mine);
 }
 
+static unsigned int take_dropped(jobsrv_job_t *job) {
+  if (atomic_load_explicit(&job->dropped, memory_order_relaxed) == 0)
+    return 0;
+  return atomic_exchange_explicit(&job->dropped, 0, memory_order_relaxed);
+}
+
 /* Says how many were lost, in the place where they were. */
-static void announce(jobsrv_job_t *job) {
+static void announce(jobsrv_job_t *job, unsigned int count) {
   char body[JOBSRV__STATE_BODY];
   char human[64];
   jobsrv_event_t event;
   const char *json = NULL;
   size_t json_len = 0;
-  unsigned int count;
   size_t len;
 
-  if (atomic_load_explicit(&job->dropped, memory_order_relaxed) == 0)
+  if (count == 0)
     return;
-  count = atomic_exchange_explicit(&job->dropped, 0, memory_order_relaxed);
   event = own_event(job, JOBSRV_KIND_DROPPED);
   len = jobsrv__encode_dropped(body, job, event.wall_ns, count);
   if (jobsrv__log_append(job, JOBSRV_KIND_DROPPED, JOBSRV_WARN, body, len,
@@ -104,6 +108,7 @@ static void announce(jobsrv_job_t *job) {
 }
 
 int jobsrv__narration_put(jobsrv_job_t *job,
+                          unsigned int dropped_before,
                           jobsrv_kind_t kind,
                           int level,
                           const char *body,
@@ -113,13 +118,17 @@ int jobsrv__narration_put(jobsrv_job_t *job,
   size_t json_len = 0;
   int err;
 
-  announce(job);
+  announce(job, dropped_before);
   err = jobsrv__log_append(job, kind, level, body, len, &json, &json_len);
   if (err == UV_ENOMEM)
     atomic_fetch_add_explicit(&job->dropped, 1, memory_order_relaxed);
   if (err == 0 && event != NULL && has_sinks(job->srv))
     deliver(job, event, json, json_len);
   return err;
+}
+
+unsigned int jobsrv__narration_lost(jobsrv_job_t *job) {
+  return jobsrv__mailbox_empty(job->srv->mailbox) ? take_dropped(job) : 0;
 }
 
 void jobsrv__narration_unrouted(jobsrv_t *srv, const jobsrv_event_t *event) {
@@ -156,7 +165,7 @@ static void on_transition(jobsrv_job_t *job,
     return;
   }
   (void) jobsrv__log_open(job); /* so that there is JSON of it */
-  announce(job);
+  announce(job, jobsrv__narration_lost(job));
   before = job->seq;
   jobsrv__log_transition(job, from, to);
   if (job->seq == before)
@@ -209,7 +218,7 @@ static void on_ended(jobsrv_job_t *job, jobsrv_state_t from) {
   const char *why = NULL;
 
   (void) from;
-  announce(job);
+  announce(job, take_dropped(job));
   jobsrv__log_end(job);
   if (!has_sinks(job->srv))
     return;
@@ -290,7 +299,8 @@ static void on_line(jobsrv_job_t *job,
     if (event.human == NULL)
       event.human = "";
   }
-  (void) jobsrv__narration_put(job, JOBSRV_KIND_NARRATION, event.level,
+  (void) jobsrv__narration_put(job, jobsrv__narration_lost(job),
+                               JOBSRV_KIND_NARRATION, event.level,
                                narration->body.data, narration->body.len,
                                &event);
 }

@@ -52,14 +52,22 @@ extern const jobsrv__observer_t jobsrv__narration_observer;
 
 /*
  * An encoded event into the job's log and, when `event` is not NULL, to the
- * sinks. Returns as jobsrv__log_append().
+ * sinks, behind the news that `dropped_before` were lost. Returns as
+ * jobsrv__log_append().
  */
 int jobsrv__narration_put(jobsrv_job_t *job,
+                          unsigned int dropped_before,
                           jobsrv_kind_t kind,
                           int level,
                           const char *body,
                           size_t len,
                           const jobsrv_event_t *event);
+
+/*
+ * How many were lost before what the loop appends now: none while there is
+ * mail, which may have been sent before they were.
+ */
+unsigned int jobsrv__narration_lost(jobsrv_job_t *job);
 
 /* An event that belongs to no job: to the sinks only. */
 void jobsrv__narration_unrouted(jobsrv_t *srv, const jobsrv_event_t *event);

@@ -61,7 +61,7 @@ static void parcel_free(jobsrv_job_t *job, void *block, size_t reserved) {
   jobsrv_alloc_t alloc = job->srv->alloc;
 
   if (reserved > 0)
-    jobsrv__mailbox_release(job->mailbox, reserved);
+    jobsrv__mailbox_release(job->srv->mailbox, reserved);
   jobsrv__free(&alloc, block);
   jobsrv_job_unref(job); /* may be the end of the server's memory */
 }
@@ -72,11 +72,10 @@ static void on_narrated(jobsrv__mail_t *mail, void *owner) {
 
   if (owner != NULL && jobsrv__job_ended(job)) {
     job->srv->stats.late_events++;
+    job->srv->stats.dropped += said->dropped_before; /* nowhere to tell it */
   } else if (owner != NULL) {
-    if (said->dropped_before > 0)
-      atomic_fetch_add_explicit(&job->dropped, said->dropped_before,
-                                memory_order_relaxed);
-    (void) jobsrv__narration_put(job, (jobsrv_kind_t) said->kind, said->level,
+    (void) jobsrv__narration_put(job, said->dropped_before,
+                                 (jobsrv_kind_t) said->kind, said->level,
                                  (const char *) (said + 1), said->len,
                                  said->event);
   }
@@ -104,7 +103,7 @@ static int post(jobsrv_job_t *job, jobsrv__buf_t *buf, narrated_t *said) {
   const jobsrv_options_t *options = &job->srv->options;
   int err;
 
-  if (!jobsrv__mailbox_reserve(job->mailbox, buf->len,
+  if (!jobsrv__mailbox_reserve(job->srv->mailbox, buf->len,
                                options->max_inbox_bytes)) {
     jobsrv__buf_free(buf);
     return lost(job, JOBSRV_EDROPPED);
@@ -116,7 +115,7 @@ static int post(jobsrv_job_t *job, jobsrv__buf_t *buf, narrated_t *said) {
       atomic_load_explicit(&job->dropped, memory_order_relaxed) != 0
           ? atomic_exchange_explicit(&job->dropped, 0, memory_order_relaxed)
           : 0;
-  err = jobsrv__mailbox_post(job->mailbox, &said->mail);
+  err = jobsrv__mailbox_post(job->srv->mailbox, &said->mail);
   if (err != 0)
     parcel_free(job, said, said->reserved);
   return err;
@@ -186,8 +185,8 @@ static int narrate(jobsrv_job_t *job,
     return lost(job, err);
   if (err != 0)
     return err;
-  return jobsrv__narration_put(job, event->kind, event->level, buf->data,
-                               buf->len, event);
+  return jobsrv__narration_put(job, jobsrv__narration_lost(job), event->kind,
+                               event->level, buf->data, buf->len, event);
 }
 
 /* No job: the innermost frame that has one tells whose thread this is. */
@@ -355,12 +354,12 @@ static int send_progress(jobsrv_job_t *job, const jobsrv_progress_t *progress) {
   progressed_t *said;
   int err;
 
-  if (!jobsrv__mailbox_reserve(job->mailbox, sizeof(*said),
+  if (!jobsrv__mailbox_reserve(job->srv->mailbox, sizeof(*said),
                                srv->options.max_inbox_bytes))
     return JOBSRV_EDROPPED;
   said = jobsrv__malloc(&srv->alloc, sizeof(*said));
   if (said == NULL) {
-    jobsrv__mailbox_release(job->mailbox, sizeof(*said));
+    jobsrv__mailbox_release(job->srv->mailbox, sizeof(*said));
     return UV_ENOMEM;
   }
   said->mail.run = on_progressed;
@@ -368,7 +367,7 @@ static int send_progress(jobsrv_job_t *job, const jobsrv_progress_t *progress) {
   said->progress = *progress;
   said->progress.unit = short_text(said->unit, progress->unit);
   said->progress.phase = short_text(said->phase, progress->phase);
-  err = jobsrv__mailbox_post(job->mailbox, &said->mail);
+  err = jobsrv__mailbox_post(job->srv->mailbox, &said->mail);
   if (err != 0)
     parcel_free(job, said, sizeof(*said));
   return err;
