@@ -15,11 +15,11 @@ static const jobsrvd_field_t *find_field(const jobsrvd_field_t *fields,
   return NULL;
 }
 
-static int expected(jobsrv_mistake_t *mistake,
+static int must_be(jobsrv_mistake_t *mistake,
                     const jobsrvd_field_t *field,
                     const char *what,
                     const json_t *value) {
-  snprintf(mistake->detail, sizeof(mistake->detail), "expected %s, not %s",
+  snprintf(mistake->detail, sizeof(mistake->detail), "must be %s, not %s",
            what, jobsrvd_type_name(value));
   return jobsrvd_payload_mistake(mistake, field->name, NULL);
 }
@@ -28,12 +28,12 @@ static int check_integer(const jobsrvd_field_t *field,
                          const json_t *value,
                          jobsrv_mistake_t *mistake) {
   if (!json_is_integer(value))
-    return expected(mistake, field, "an integer", value);
+    return must_be(mistake, field, "an integer", value);
   if (json_integer_value(value) >= field->min &&
       json_integer_value(value) <= field->max)
     return 0;
   snprintf(mistake->detail, sizeof(mistake->detail),
-           "expected %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT,
+           "must be %" JSON_INTEGER_FORMAT " to %" JSON_INTEGER_FORMAT,
            field->min, field->max);
   return jobsrvd_payload_mistake(mistake, field->name, NULL);
 }
@@ -42,11 +42,11 @@ static int check_text(const jobsrvd_field_t *field,
                       const json_t *value,
                       jobsrv_mistake_t *mistake) {
   if (!json_is_string(value))
-    return expected(mistake, field, "a string", value);
+    return must_be(mistake, field, "a string", value);
   if (strlen(json_string_value(value)) == json_string_length(value))
     return 0;
   return jobsrvd_payload_mistake(mistake, field->name,
-                                 "expected a string without U+0000");
+                                 "must be a string without U+0000");
 }
 
 static int check_lines(const jobsrvd_field_t *field,
@@ -55,10 +55,10 @@ static int check_lines(const jobsrvd_field_t *field,
   size_t n = json_array_size(value);
 
   if (!json_is_array(value))
-    return expected(mistake, field, "an array of strings", value);
+    return must_be(mistake, field, "an array of strings", value);
   if (n > (size_t) field->max) {
     snprintf(mistake->detail, sizeof(mistake->detail),
-             "expected at most %" JSON_INTEGER_FORMAT " lines", field->max);
+             "must have at most %" JSON_INTEGER_FORMAT " lines", field->max);
     return jobsrvd_payload_mistake(mistake, field->name, NULL);
   }
   for (size_t i = 0; i < n; i++) {
@@ -78,7 +78,7 @@ static int check_field(const jobsrvd_field_t *field,
       field->fallback >= 0)
     return 0;
   if (value == NULL)
-    return jobsrvd_payload_mistake(mistake, field->name, "missing member");
+    return jobsrvd_payload_mistake(mistake, field->name, "is missing");
   switch (field->type) {
     case JOBSRVD_FIELD_INTEGER:
       return check_integer(field, value, mistake);

@@ -61,14 +61,14 @@ static int check_string(const jobsrvd_member_t *member,
   size_t n = characters(text);
 
   if (strlen(text) != json_string_length(value))
-    snprintf(detail, cap, "expected a string without U+0000");
+    snprintf(detail, cap, "must be a string without U+0000");
   else if (n < member->min_length || n > member->max_length)
-    snprintf(detail, cap, "expected %llu to %llu characters, not %zu",
+    snprintf(detail, cap, "must have %llu to %llu characters, not %zu",
              (unsigned long long) member->min_length,
              (unsigned long long) member->max_length, n);
   else if (member->has_pattern &&
            regexec(&member->pattern, text, 0, NULL, 0) != 0)
-    snprintf(detail, cap, "does not match the pattern declared for it");
+    snprintf(detail, cap, "must match the pattern declared for it");
   else
     return 0;
   return -1;
@@ -91,7 +91,7 @@ static int check_number(const jobsrvd_member_t *member,
   if (bound == NULL)
     return 0;
   text = jobsrvd_member_text(bound);
-  snprintf(detail, cap, "expected %s %s", words, text != NULL ? text : "");
+  snprintf(detail, cap, "must be %s %s", words, text != NULL ? text : "");
   free(text);
   return -1;
 }
@@ -116,7 +116,7 @@ static int check_choice(const jobsrvd_member_t *member,
   if (member->choices == NULL || is_choice(member, value))
     return 0;
   list = json_dumps(member->choices, JSON_ENCODE_ANY);
-  snprintf(detail, cap, "expected one of %.200s", list != NULL ? list : "");
+  snprintf(detail, cap, "must be one of %.200s", list != NULL ? list : "");
   free(list);
   return -1;
 }
@@ -141,7 +141,7 @@ int jobsrvd_member_check(const jobsrvd_member_t *member,
                          char *detail,
                          size_t cap) {
   if (!has_type(member, value)) {
-    snprintf(detail, cap, "expected %s, not %s", type_phrases[member->type],
+    snprintf(detail, cap, "must be %s, not %s", type_phrases[member->type],
              jobsrvd_type_name(value));
     return -1;
   }

@@ -19,7 +19,7 @@ int jobsrvd_payload_load(json_t **out,
   if (payload == NULL || !json_is_object(payload)) {
     mistake->pointer[0] = '\0';
     snprintf(mistake->detail, sizeof(mistake->detail), "%s",
-             payload == NULL ? error.text : "expected an object");
+             payload == NULL ? error.text : "must be an object");
     json_decref(payload);
     return JOBSRV_EPAYLOAD;
   }

@@ -371,7 +371,7 @@ static int check_values(const jobsrvd_program_t *program,
     member = &program->members[i];
     value = json_object_get(payload, member->name);
     if (value == NULL && member->fallback == NULL)
-      return jobsrvd_payload_mistake(mistake, member->name, "missing member");
+      return jobsrvd_payload_mistake(mistake, member->name, "is missing");
     if (value != NULL &&
         jobsrvd_member_check(member, value, mistake->detail,
                              sizeof(mistake->detail)) != 0)
