@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "world.h"
+
+/* A sink that writes down what it sees and may do something once. */
+typedef struct spy_s {
+  jobsrv_sink_t *sink;
+  uint64_t seqs[64];
+  int kinds[64];
+  int n;
+  int closed;
+  void (*once)(struct spy_s *spy, const jobsrv_event_t *event);
+  struct spy_s *other;
+  jobsrv_job_t *victim;
+  world_t *world;
+} spy_t;
+
+static void on_event(void *self, const jobsrv_event_t *event) {
+  spy_t *spy = self;
+  void (*once)(spy_t *, const jobsrv_event_t *) = spy->once;
+
+  assert_int_equal(spy->closed, 0);
+  assert_int_equal(event->size, sizeof(*event));
+  if (spy->n < 64) {
+    spy->seqs[spy->n] = event->server_seq;
+    spy->kinds[spy->n++] = (int) event->kind;
+  }
+  if (event->json != NULL) {
+    json_t *json = json_loadb(event->json, event->json_len, 0, NULL);
+
+    assert_non_null(json);
+    assert_string_equal(text_of(json, "type"), jobsrv_kind_name(event->kind));
+    if (event->seq != 0)
+      assert_int_equal(int_of(json, "seq"), event->seq);
+    json_decref(json);
+  }
+  spy->once = NULL;
+  if (once != NULL)
+    once(spy, event);
+}
+
+static void on_close(void *self) {
+  ((spy_t *) self)->closed++;
+}
+
+static const jobsrv_sink_ops_t ops = {
+  .size = sizeof(ops),
+  .event = on_event,
+  .close = on_close,
+};
+
+static void add(world_t *world, spy_t *spy) {
+  spy->world = world;
+  assert_ok(jobsrv_sink_add(world->srv, &ops, spy, JOBSRV_TRACE, &spy->sink));
+}
+
+static void assert_in_order(const spy_t *spy) {
+  for (int i = 1; i < spy->n; i++)
+    assert_true(spy->seqs[i] > spy->seqs[i - 1]);
+}
+
+static void a_sink_sees_a_job_from_creation_to_end(void **state) {
+  static const int want[] = {
+    JOBSRV_KIND_STATE, JOBSRV_KIND_STATE, JOBSRV_KIND_NARRATION,
+    JOBSRV_KIND_DATA, JOBSRV_KIND_STATE, JOBSRV_KIND_END,
+  };
+  spy_t spy = { 0 };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  add(&world, &spy);
+  job = begin_job(&world);
+  assert_ok(jobsrv_narrate(job, "a", "b"));
+  assert_ok(jobsrv_data_event(job, "a", "{}", 0));
+  assert_ok(jobsrv_job_cancel(job, NULL));
+  assert_ok(jobsrv_job_fail(job, NULL, NULL));
+  world_turn(&world);
+  assert_int_equal(spy.n, 6);
+  assert_memory_equal(spy.kinds, want, sizeof(want));
+  assert_in_order(&spy);
+  world_close(&world);
+  assert_int_equal(spy.closed, 1);
+}
+
+static void its_level_is_a_floor(void **state) {
+  spy_t all = { 0 }, warn = { 0 }, mute = { 0 };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_init(&world);
+  world.options.level = JOBSRV_TRACE;
+  world_start(&world);
+  add(&world, &all);
+  assert_ok(jobsrv_sink_add(world.srv, &ops, &warn, JOBSRV_WARN, NULL));
+  assert_ok(jobsrv_sink_add(world.srv, &ops, &mute, JOBSRV_MUTE, NULL));
+  job = begin_job(&world);
+  assert_ok(jobsrv_trace(job, "a", "b"));
+  assert_ok(jobsrv_warn(job, "a", "b"));
+  assert_ok(jobsrv_fatal(job, "a", "b"));
+  assert_int_equal(all.n, 5);
+  assert_int_equal(warn.n, 2);
+  assert_int_equal(mute.n, 0);
+  world_close(&world);
+}
+
+static void bad_arguments_are_refused_and_nothing_is_closed(void **state) {
+  jobsrv_sink_ops_t bad = ops;
+  spy_t spy = { 0 };
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  bad.event = NULL;
+  assert_err(jobsrv_sink_add(world.srv, &bad, &spy, 0, NULL), UV_EINVAL);
+  bad = ops;
+  bad.size = 3;
+  assert_err(jobsrv_sink_add(world.srv, &bad, &spy, 0, NULL), UV_EINVAL);
+  assert_err(jobsrv_sink_add(world.srv, &ops, &spy, 99, NULL), UV_EINVAL);
+  assert_err(jobsrv_sink_add(world.srv, &ops, &spy, -1, NULL), UV_EINVAL);
+  world_close(&world);
+  assert_int_equal(spy.closed, 0);
+}
+
+static void remove_self(spy_t *spy, const jobsrv_event_t *event) {
+  (void) event;
+  jobsrv_sink_remove(spy->sink);
+}
+
+static void remove_other(spy_t *spy, const jobsrv_event_t *event) {
+  (void) event;
+  jobsrv_sink_remove(spy->other->sink);
+}
+
+static void a_sink_may_remove_itself_or_another(void **state) {
+  spy_t spies[4] = { { 0 } };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  for (int i = 0; i < 4; i++)
+    add(&world, &spies[i]);
+  spies[0].once = remove_self;
+  spies[1].once = remove_other;
+  spies[1].other = &spies[2]; /* the next in line */
+  assert_ok(jobsrv_narrate(job, "a", "b"));
+  assert_ok(jobsrv_narrate(job, "a", "b"));
+  assert_int_equal(spies[0].n, 1);
+  assert_int_equal(spies[1].n, 2);
+  assert_int_equal(spies[2].n, 0);
+  assert_int_equal(spies[3].n, 2);
+  assert_int_equal(spies[0].closed + spies[2].closed, 2);
+  world_close(&world);
+  assert_int_equal(spies[1].closed + spies[3].closed, 2);
+}
+
+static void add_other(spy_t *spy, const jobsrv_event_t *event) {
+  (void) event;
+  add(spy->world, spy->other);
+}
+
+static void one_added_inside_an_event_begins_with_the_next(void **state) {
+  spy_t first = { 0 }, second = { 0 };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  add(&world, &first);
+  first.once = add_other;
+  first.other = &second;
+  assert_ok(jobsrv_narrate(job, "a", "b"));
+  assert_int_equal(second.n, 0);
+  assert_ok(jobsrv_narrate(job, "a", "b"));
+  assert_int_equal(second.n, 1);
+  world_close(&world);
+}
+
+static void narrate_more(spy_t *spy, const jobsrv_event_t *event) {
+  (void) spy;
+  assert_ok(jobsrv_narrate(event->job, "more", "from inside"));
+}
+
+static void end_it(spy_t *spy, const jobsrv_event_t *event) {
+  (void) spy;
+  assert_ok(jobsrv_job_cancel(event->job, NULL));
+  (void) jobsrv_job_fail(event->job, NULL, NULL);
+}
+
+static void what_a_sink_causes_comes_behind_what_it_is_shown(void **state) {
+  spy_t first = { 0 }, second = { 0 };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  add(&world, &first);
+  add(&world, &second);
+  first.once = narrate_more;
+  assert_ok(jobsrv_narrate(job, "a", "b"));
+  world_turn(&world);
+  assert_int_equal(first.n, 2);
+  assert_int_equal(second.n, 2);
+  first.once = end_it;
+  assert_ok(jobsrv_narrate(job, "a", "b"));
+  world_turn(&world);
+  assert_true(jobsrv_until_ended(job));
+  assert_int_equal(first.kinds[first.n - 1], JOBSRV_KIND_END);
+  assert_int_equal(first.n, second.n);
+  assert_memory_equal(first.seqs, second.seqs, sizeof(first.seqs));
+  assert_in_order(&first);
+  world_close(&world);
+}
+
+static void end_victim(spy_t *spy, const jobsrv_event_t *event) {
+  (void) event;
+  assert_ok(jobsrv_job_cancel(spy->victim, NULL));
+}
+
+static int never(jobsrv_job_t *job, void *data) {
+  (void) job;
+  (void) data;
+  return 0;
+}
+
+/* A queued job ends inside the event of another one. */
+static void an_end_inside_an_event_is_shown_to_all_in_order(void **state) {
+  spy_t first = { 0 }, second = { 0 };
+  jobsrv_operation_t operation;
+  jobsrv_job_t *job, *queued = NULL;
+  jobsrv_spec_t spec;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  jobsrv_operation_init(&operation);
+  operation.name = "op";
+  operation.start = never;
+  assert_ok(jobsrv_operation_add(world.srv, &operation));
+  jobsrv_spec_init(&spec);
+  spec.operation = "op";
+  job = begin_job(&world);
+  assert_ok(jobsrv_submit(world.srv, &spec, NULL, &queued));
+  add(&world, &first);
+  add(&world, &second);
+  first.once = end_victim;
+  first.victim = queued;
+  assert_ok(jobsrv_narrate(job, "a", "b"));
+  world_turn(&world);
+  assert_true(jobsrv_until_ended(queued));
+  assert_int_equal(first.kinds[first.n - 1], JOBSRV_KIND_END);
+  assert_int_equal(first.n, second.n);
+  assert_memory_equal(first.seqs, second.seqs, sizeof(first.seqs));
+  assert_in_order(&second);
+  world_close(&world);
+}
+
+static void the_end_tells_how_and_brings_the_record(void **state) {
+  const jobsrv_event_t *event;
+  jobsrv_capture_t *seen;
+  jobsrv_job_t *job;
+  world_t world;
+  json_t *json;
+
+  (void) state;
+  world_open(&world);
+  assert_ok(jobsrv_capture_new(&seen, world.srv, 0));
+  job = begin_job(&world);
+  assert_ok(jobsrv_job_fail(job, "no_luck", "it did not work"));
+  world_turn(&world);
+  event = jobsrv_capture_get(
+      seen, &(jobsrv_match_t) { .has_kind = 1, .kind = JOBSRV_KIND_END }, 0);
+  assert_non_null(event);
+  assert_string_equal(event->action, "end");
+  assert_string_equal(event->human, "failed: it did not work");
+  json = json_loads(event->json, JSON_REJECT_DUPLICATES, NULL);
+  assert_non_null(json);
+  assert_string_equal(text_of(json, "type"), "end");
+  assert_string_equal(text_of(json, "state"), "failed");
+  assert_string_equal(text_of(json_object_get(json, "error"), "code"),
+                      "no_luck");
+  assert_int_equal(int_of(json, "seq"), event->seq);
+  json_decref(json);
+  jobsrv_capture_free(seen);
+  world_close(&world);
+}
+
+static void adding_may_fail_without_a_trace(void **state) {
+  spy_t spy = { 0 };
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  jobsrv_faults_fail(&world.faults, 0, 1);
+  assert_err(jobsrv_sink_add(world.srv, &ops, &spy, 0, NULL), UV_ENOMEM);
+  assert_int_equal(spy.closed, 0);
+  assert_ok(jobsrv_sink_add(world.srv, &ops, &spy, 0, &spy.sink));
+  assert_int_equal(jobsrv_sink_dropped(spy.sink), 0);
+  jobsrv_sink_remove(spy.sink);
+  assert_int_equal(spy.closed, 1);
+  world_close(&world);
+}
+
+static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(a_sink_sees_a_job_from_creation_to_end),
+  cmocka_unit_test(its_level_is_a_floor),
+  cmocka_unit_test(bad_arguments_are_refused_and_nothing_is_closed),
+  cmocka_unit_test(a_sink_may_remove_itself_or_another),
+  cmocka_unit_test(one_added_inside_an_event_begins_with_the_next),
+  cmocka_unit_test(what_a_sink_causes_comes_behind_what_it_is_shown),
+  cmocka_unit_test(an_end_inside_an_event_is_shown_to_all_in_order),
+  cmocka_unit_test(the_end_tells_how_and_brings_the_record),
+  cmocka_unit_test(adding_may_fail_without_a_trace),
+};
+
+RUN(tests);
