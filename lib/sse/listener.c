@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "sse/listener.h"
+
+#include "base/alloc.h"
+#include "sse/conn_state.h"
+
+#include <errno.h>
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+  BACKLOG = 511,
+  ACCEPTS_A_TURN = 64,
+  PAUSE_MS = 100,
+  TURNED_AWAY_MAX = 32 /* told why; more than these are only closed */
+};
+
+static void on_pause_over(jobsrv_timer_t *timer) {
+  jobsrv__listeners_start(timer->data);
+}
+
+/* Out of descriptors or memory: whoever waits stays in the backlog. */
+static void pause_accepting(jobsrv_sse_t *sse) {
+  sse->stats.accept_pauses++;
+  jobsrv__listeners_stop(sse);
+  jobsrv_timer_arm(sse->srv, &sse->accept_timer,
+                   jobsrv_now(sse->srv) + PAUSE_MS * UINT64_C(1000000),
+                   on_pause_over);
+}
+
+static int take(jobsrv__listener_t *listener, int fd) {
+  jobsrv_sse_t *sse = listener->sse;
+  int is_unix = listener->address.u.any.sa_family == AF_UNIX;
+
+  sse->stats.accepted++;
+  if (sse->stats.connections < sse->max_connections)
+    return jobsrv__conn_new(sse, fd, is_unix, 0);
+  sse->stats.refused++;
+  if (sse->turned_away < TURNED_AWAY_MAX)
+    return jobsrv__conn_new(sse, fd, is_unix, 1);
+  close(fd);
+  return 0;
+}
+
+/* Errors that concern one connection and not the next. */
+static int is_passing(int err) {
+  switch (err) {
+  case EINTR:
+  case ECONNABORTED:
+  case EPROTO:
+  case EPERM:
+  case ENETDOWN:
+  case ENETUNREACH:
+  case EHOSTDOWN:
+  case EHOSTUNREACH:
+  case ENONET:
+  case ENOPROTOOPT:
+    return 1;
+  default:
+    return 0;
+  }
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events) {
+  jobsrv__listener_t *listener = poll->data;
+  jobsrv_sse_t *sse = listener->sse;
+  int i;
+
+  (void) events;
+  if (status < 0) { /* libuv has stopped the handle */
+    pause_accepting(sse);
+    return;
+  }
+  for (i = 0; i < ACCEPTS_A_TURN && listener->fd >= 0; i++) {
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd < 0 && is_passing(errno))
+      continue;
+    if (fd < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+      return;
+    if (fd < 0 || take(listener, fd) != 0) {
+      pause_accepting(sse);
+      return;
+    }
+  }
+}
+
+void jobsrv__listeners_start(jobsrv_sse_t *sse) {
+  jobsrv__queue_t *link;
+
+  for (link = jobsrv__queue_front(&sse->listeners); link != NULL;
+       link = jobsrv__queue_next(&sse->listeners, link)) {
+    jobsrv__listener_t *listener =
+        JOBSRV__CONTAINER(link, jobsrv__listener_t, link);
+
+    uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
+  }
+}
+
+void jobsrv__listeners_stop(jobsrv_sse_t *sse) {
+  jobsrv__queue_t *link;
+
+  for (link = jobsrv__queue_front(&sse->listeners); link != NULL;
+       link = jobsrv__queue_next(&sse->listeners, link))
+    uv_poll_stop(&JOBSRV__CONTAINER(link, jobsrv__listener_t, link)->poll);
+}
+
+/* 1 for a socket file that nobody listens on. */
+static int is_stale(const jobsrv__address_t *address) {
+  struct stat st;
+  int err;
+  int fd;
+
+  if (lstat(address->u.un.sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
+    return 0;
+  fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return 0;
+  err = connect(fd, &address->u.any, address->len) == 0 ? 0 : errno;
+  close(fd);
+  return err == ECONNREFUSED;
+}
+
+static int bind_unix(int fd, jobsrv__listener_t *listener) {
+  const jobsrv__address_t *address = &listener->address;
+  struct stat st;
+
+  if (fchmod(fd, 0600) != 0) /* before the file is there, so without a window */
+    return -errno;
+  if (bind(fd, &address->u.any, address->len) != 0) {
+    if (errno != EADDRINUSE)
+      return -errno;
+    if (!is_stale(address))
+      return UV_EADDRINUSE;
+    if (unlink(address->u.un.sun_path) != 0 ||
+        bind(fd, &address->u.any, address->len) != 0)
+      return -errno;
+  }
+  if (lstat(address->u.un.sun_path, &st) == 0) {
+    listener->dev = st.st_dev;
+    listener->ino = st.st_ino;
+  }
+  return 0;
+}
+
+static int bind_inet(int fd, jobsrv__listener_t *listener) {
+  jobsrv__address_t *address = &listener->address;
+  int on = 1;
+
+  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
+    return -errno;
+  if (address->u.any.sa_family == AF_INET6 &&
+      setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
+    return -errno;
+  if (bind(fd, &address->u.any, address->len) != 0 ||
+      getsockname(fd, &address->u.any, &address->len) != 0)
+    return -errno;
+  return 0;
+}
+
+static void remove_file(const jobsrv__listener_t *listener) {
+  const char *path = listener->address.u.un.sun_path;
+  struct stat st;
+
+  if (listener->address.u.any.sa_family == AF_UNIX && listener->ino != 0 &&
+      lstat(path, &st) == 0 && st.st_dev == listener->dev &&
+      st.st_ino == listener->ino)
+    (void) unlink(path);
+}
+
+static int open_socket(jobsrv__listener_t *listener) {
+  int family = listener->address.u.any.sa_family;
+  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int err;
+
+  if (fd < 0)
+    return -errno;
+  if (family == AF_UNIX)
+    err = bind_unix(fd, listener);
+  else
+    err = bind_inet(fd, listener);
+  if (err == 0 && listen(fd, BACKLOG) != 0)
+    err = -errno;
+  if (err == 0)
+    err = uv_poll_init(listener->sse->loop, &listener->poll, fd);
+  if (err != 0) {
+    remove_file(listener);
+    close(fd);
+    return err;
+  }
+  listener->fd = fd;
+  return 0;
+}
+
+int jobsrv__listener_new(jobsrv_sse_t *sse, const jobsrv__address_t *address) {
+  jobsrv__listener_t *listener = jobsrv__zalloc(sse->alloc,
+                                                sizeof(*listener));
+  int err;
+
+  if (listener == NULL)
+    return UV_ENOMEM;
+  listener->sse = sse;
+  listener->address = *address;
+  err = open_socket(listener);
+  if (err != 0) {
+    jobsrv__free(sse->alloc, listener);
+    return err;
+  }
+  listener->poll.data = listener;
+  sse->handles++;
+  jobsrv__queue_push_back(&sse->listeners, &listener->link);
+  if (!jobsrv_timer_armed(&sse->accept_timer))
+    uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
+  return 0;
+}
+
+static void on_closed(uv_handle_t *handle) {
+  jobsrv__listener_t *listener = handle->data;
+  jobsrv_sse_t *sse = listener->sse;
+
+  jobsrv__free(sse->alloc, listener);
+  sse->handles--;
+  jobsrv__http_handle_closed(sse);
+}
+
+void jobsrv__listener_close(jobsrv__listener_t *listener) {
+  jobsrv__queue_remove(&listener->link);
+  remove_file(listener);
+  uv_close((uv_handle_t *) &listener->poll, on_closed);
+  close(listener->fd);
+  listener->fd = -1;
+}
