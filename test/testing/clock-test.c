@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "test.h"
+
+#include "jobsrv/testing.h"
+
+/* A stand-in for a server: wants to be ticked at the times of a list. */
+typedef struct {
+  jobsrv_clock_watch_t watch;
+  jobsrv_manual_clock_t *clock;
+  uint64_t want[8];
+  uint64_t seen[2048];
+  int at;
+  int n;
+  int stuck;
+  int leaves;
+} subject_t;
+
+static uint64_t next(jobsrv_clock_watch_t *watch) {
+  subject_t *subject = (subject_t *) (void *) watch;
+
+  return subject->want[subject->at] != 0 ? subject->want[subject->at]
+                                         : UINT64_MAX;
+}
+
+static void tick(jobsrv_clock_watch_t *watch) {
+  subject_t *subject = (subject_t *) (void *) watch;
+  const jobsrv_clock_t *clock = &subject->clock->clock;
+
+  if (subject->n < 2048)
+    subject->seen[subject->n++] = clock->monotonic_ns(clock);
+  if (!subject->stuck)
+    subject->at++;
+  if (subject->leaves)
+    subject->clock->clock.detach(&subject->clock->clock, watch);
+}
+
+static void attach(jobsrv_manual_clock_t *clock, subject_t *subject) {
+  memset(subject, 0, sizeof(*subject));
+  subject->clock = clock;
+  subject->watch.next = next;
+  subject->watch.tick = tick;
+  clock->clock.attach(&clock->clock, &subject->watch);
+}
+
+static void it_starts_at_a_known_time_and_stands_still(void **state) {
+  jobsrv_manual_clock_t clock;
+
+  (void) state;
+  jobsrv_manual_clock_init(&clock);
+  assert_int_equal(clock.clock.monotonic_ns(&clock.clock), 1000000000);
+  assert_int_equal(clock.clock.wall_ns(&clock.clock),
+                   1767225600000000000ull);
+  assert_int_equal(clock.clock.monotonic_ns(&clock.clock), 1000000000);
+  jobsrv_manual_clock_advance(&clock, 5);
+  assert_int_equal(clock.clock.monotonic_ns(&clock.clock), 1000000005);
+  assert_int_equal(clock.clock.wall_ns(&clock.clock),
+                   1767225600000000005ull);
+}
+
+static void it_stops_at_every_deadline_on_the_way(void **state) {
+  static const uint64_t wants[] = { 1000000010, 1000000020, 1000000030,
+                                    1000000100 };
+  jobsrv_manual_clock_t clock;
+  subject_t a, b;
+
+  (void) state;
+  jobsrv_manual_clock_init(&clock);
+  attach(&clock, &a);
+  attach(&clock, &b);
+  memcpy(a.want, wants, sizeof(wants));
+  b.want[0] = 1000000015;
+  b.want[1] = 1000000020;
+  jobsrv_manual_clock_advance(&clock, 50);
+  assert_int_equal(a.n, 3);
+  assert_memory_equal(a.seen, wants, 3 * sizeof(wants[0]));
+  assert_int_equal(b.n, 2);
+  assert_memory_equal(b.seen, b.want, 2 * sizeof(wants[0]));
+  assert_int_equal(clock.clock.monotonic_ns(&clock.clock), 1000000050);
+  jobsrv_manual_clock_advance(&clock, 50);
+  assert_int_equal(a.n, 4);
+}
+
+static void what_is_overdue_is_ticked_without_going_back(void **state) {
+  jobsrv_manual_clock_t clock;
+  subject_t a;
+
+  (void) state;
+  jobsrv_manual_clock_init(&clock);
+  attach(&clock, &a);
+  a.want[0] = 5;
+  jobsrv_manual_clock_advance(&clock, 0);
+  assert_int_equal(a.n, 1);
+  assert_int_equal(a.seen[0], 1000000000);
+}
+
+static void who_is_never_content_does_not_stop_time(void **state) {
+  jobsrv_manual_clock_t clock;
+  subject_t a;
+
+  (void) state;
+  jobsrv_manual_clock_init(&clock);
+  attach(&clock, &a);
+  a.stuck = 1;
+  a.want[0] = 1000000001;
+  jobsrv_manual_clock_advance(&clock, 2000000);
+  assert_int_equal(clock.clock.monotonic_ns(&clock.clock), 1002000000);
+  assert_true(a.n > 1000);
+}
+
+static void a_watch_may_leave_in_its_tick_and_twice(void **state) {
+  jobsrv_manual_clock_t clock;
+  subject_t a, b;
+
+  (void) state;
+  jobsrv_manual_clock_init(&clock);
+  attach(&clock, &a);
+  attach(&clock, &b);
+  a.leaves = 1;
+  a.want[0] = a.want[1] = b.want[0] = 1000000001;
+  jobsrv_manual_clock_advance(&clock, 10);
+  assert_int_equal(a.n, 1);
+  assert_int_equal(b.n, 1);
+  clock.clock.detach(&clock.clock, &a.watch);
+}
+
+static void the_wall_moves_alone(void **state) {
+  jobsrv_manual_clock_t clock;
+
+  (void) state;
+  jobsrv_manual_clock_init(&clock);
+  jobsrv_manual_clock_set_wall(&clock, 7);
+  assert_int_equal(clock.clock.wall_ns(&clock.clock), 7);
+  assert_int_equal(clock.clock.monotonic_ns(&clock.clock), 1000000000);
+  jobsrv_manual_clock_advance(&clock, 3);
+  assert_int_equal(clock.clock.wall_ns(&clock.clock), 10);
+}
+
+static void time_does_not_run_over(void **state) {
+  jobsrv_manual_clock_t clock;
+
+  (void) state;
+  jobsrv_manual_clock_init(&clock);
+  jobsrv_manual_clock_advance(&clock, UINT64_MAX);
+  assert_true(clock.clock.monotonic_ns(&clock.clock) == UINT64_MAX - 1);
+}
+
+static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(it_starts_at_a_known_time_and_stands_still),
+  cmocka_unit_test(it_stops_at_every_deadline_on_the_way),
+  cmocka_unit_test(what_is_overdue_is_ticked_without_going_back),
+  cmocka_unit_test(who_is_never_content_does_not_stop_time),
+  cmocka_unit_test(a_watch_may_leave_in_its_tick_and_twice),
+  cmocka_unit_test(the_wall_moves_alone),
+  cmocka_unit_test(time_does_not_run_over),
+};
+
+RUN(tests);
