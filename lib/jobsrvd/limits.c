@@ -16,7 +16,7 @@
 
 #define COUNT UINT32_MAX
 #define BYTES UINT32_MAX
-#define MIB (1024 * 1024)
+#define MIB 1048576ull
 #define MS (UINT64_MAX / 1000000) /* what still fits as nanoseconds */
 
 /* Ranges are those of the library; 0 stands where it means "none" there. */

@@ -73,7 +73,7 @@ static int parse_argument(jobsrvd_program_t *program,
                           const json_t *value,
                           const jobsrvd_place_t *place) {
   jobsrvd_template_t *argument = &program->argv[program->n_argv++];
-  const char *text;
+  const char *text = NULL;
 
   if (jobsrvd_place_string(place, value, &text) != 0 ||
       jobsrvd_template_parse(argument, text, program->members,
@@ -156,6 +156,7 @@ static int parse_env(jobsrvd_program_t *program,
                      jobsrvd_place_t *place) {
   size_t mark = jobsrvd_place_enter(place, "env");
   const char *name = NULL;
+  const char *value;
   size_t inner;
   int err = 0;
 
@@ -168,8 +169,9 @@ static int parse_env(jobsrvd_program_t *program,
       err = jobsrvd_place_error(place, "\"%s\" is in \"set_env\" too", name);
     if (err == 0 && has_variable(program, name))
       err = jobsrvd_place_error(place, "\"%s\" is listed twice", name);
-    if (err == 0 && getenv(name) != NULL)
-      add_variable(program, name, getenv(name));
+    value = err == 0 ? getenv(name) : NULL;
+    if (value != NULL)
+      add_variable(program, name, value);
     jobsrvd_place_leave(place, inner);
   }
   jobsrvd_place_leave(place, mark);
@@ -180,7 +182,8 @@ static int parse_set_env(jobsrvd_program_t *program,
                          json_t *set,
                          jobsrvd_place_t *place) {
   size_t mark = jobsrvd_place_enter(place, "set_env");
-  const char *name, *text;
+  const char *name;
+  const char *text = "";
   json_t *value;
   size_t inner;
   int err = 0;
