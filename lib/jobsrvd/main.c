@@ -3,10 +3,32 @@
 #include "args.h"
 #include "daemon.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+/*
+ * Started with a standard descriptor closed, the daemon would get a socket or
+ * a file in its place and print into that.
+ */
+static int hold_descriptors(void) {
+  int fd;
+
+  do {
+    fd = open("/dev/null", O_RDWR);
+    if (fd < 0)
+      return -1;
+  } while (fd <= STDERR_FILENO);
+  return close(fd);
+}
+
 int main(int argc, char **argv) {
   jobsrvd_settings_t settings;
   int status;
 
+  if (hold_descriptors() != 0) {
+    jobsrvd_complain("cannot open /dev/null");
+    return 1;
+  }
   jobsrvd_settings_init(&settings);
   status = jobsrvd_args_read(&settings, argc, argv);
   if (status == JOBSRVD_GO_ON)

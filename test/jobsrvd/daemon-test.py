@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -35,14 +36,14 @@ class Unix(http.client.HTTPConnection):
 class Daemon:
     """A running jobsrvd; its first line has been read when it is there."""
 
-    def __init__(self, *args, addresses=1, env=None, listen=True):
+    def __init__(self, *args, addresses=1, listen=True, preexec_fn=None):
         args = list(args)
         if listen:
             args += ["--listen", "127.0.0.1:0"]
         self.log = tempfile.TemporaryFile()
         self.process = subprocess.Popen(
-            [JOBSRVD] + args, stdin=subprocess.DEVNULL, env=env,
-            stdout=subprocess.PIPE, stderr=self.log)
+            [JOBSRVD] + args, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=self.log, preexec_fn=preexec_fn)
         killer = threading.Timer(PATIENCE, self.process.kill)
         killer.start()
         self.lines = [self.process.stdout.readline().decode()
@@ -714,6 +715,52 @@ class Alone(unittest.TestCase):
         daemon.process.send_signal(signal.SIGINT)
         self.assertEqual(0, daemon.process.wait(PATIENCE))
         self.assertLess(time.monotonic() - started, 5)
+
+    def test_descriptors_are_raised_for_the_connections_asked_for(self):
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        for most, expected, told in [(min(hard, 4096), "1064", False),
+                                     (300, "300", True)]:
+            with self.subTest(most):
+                daemon = self.start(
+                    "--log=none", "--limit=max_connections=1000",
+                    preexec_fn=lambda: resource.setrlimit(
+                        resource.RLIMIT_NOFILE, (128, most)))
+                self.assertIsNotNone(daemon.port)
+                with open("/proc/%d/limits" % daemon.process.pid) as limits:
+                    line = [line for line in limits if "open files" in line][0]
+                self.assertEqual(expected, line.split()[3])
+                self.assertEqual(0, daemon.stop())
+                self.assertEqual(told, "needs 1064 descriptors; the hard "
+                                 "limit is 300" in daemon.told())
+
+    def test_it_runs_with_its_standard_descriptors_closed(self):
+        path = self.path("socket")
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', JOBSRVD,
+             "--demo", "--listen", "unix:" + path])
+        try:
+            deadline = time.monotonic() + PATIENCE
+            client = Unix(path)
+            while client.sock is None and time.monotonic() < deadline:
+                try:
+                    client.connect()
+                except OSError:
+                    client.close()
+                    time.sleep(0.01)
+            client.request("POST", "/v1/jobs", body=json.dumps(
+                {"operation": "echo", "lines": ["x"] * 100}),
+                headers={"Content-Type": "application/json"})
+            self.assertEqual(202, client.getresponse().status)
+            client.close()
+            for fd in "012":
+                self.assertEqual("/dev/null", os.readlink(
+                    "/proc/%d/fd/%s" % (process.pid, fd)))
+            process.terminate()
+            self.assertEqual(0, process.wait(PATIENCE))
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
     def test_the_shipped_config_does_what_it_says(self):
         os.mkdir(self.path("tree"))
