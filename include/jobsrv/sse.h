@@ -67,8 +67,9 @@ static inline void jobsrv_sse_options_init(jobsrv_sse_options_t *options) {
  * Makes a transport for `srv`, attached to it as a part: it takes part in
  * drain and close. `options` may be NULL.
  *
- * Returns 0, UV_ENOMEM, JOBSRV_EOPTIONS, or UV_EINVAL for a limit out of range
- * or a prefix that is not "/" followed by visible ASCII without a final "/".
+ * Returns 0; UV_ENOMEM; JOBSRV_EOPTIONS; UV_EINVAL for a limit out of range, a
+ * token that is not visible ASCII, or a prefix that is not "/" and segments of
+ * what a URI's path may hold unescaped, at most 128 bytes, without a final "/".
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_sse_new(jobsrv_sse_t **out,

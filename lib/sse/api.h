@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRV_SSE_API_H_
+#define JOBSRV_SSE_API_H_
+
+/* The half of the transport that knows jobs. */
+
+#include "sse/conn.h"
+#include "sse/response.h"
+
+/* What Retry-After says, in seconds. */
+enum {
+  JOBSRV__RETRY_SOON = 1,  /* a queue moves, memory comes back */
+  JOBSRV__RETRY_LATER = 5  /* watchers leave, a successor takes over */
+};
+
+/* ---- route.c ---- */
+
+enum { JOBSRV__SEGMENT_SIZE = 129 };
+
+/* A handler answers, now or later. `id` is the decoded {id} of the path. */
+typedef void (*jobsrv__handler_cb)(jobsrv__request_t *request, const char *id);
+
+/* Looks at the head. Returns 1 to go on, 0 when it has answered. */
+typedef int (*jobsrv__precheck_cb)(jobsrv__request_t *request);
+
+/* A JSON answer that nobody may keep, HEAD included. */
+void jobsrv__respond_json(jobsrv__request_t *request,
+                          int status,
+                          const char *location,
+                          const char *json,
+                          size_t len);
+
+/* Fills the request's two ids, if they are not yet: taken or made. */
+void jobsrv__request_ids(jobsrv__request_t *request);
+
+/* Answers with a problem; `retry_after_s` of 0 says nothing about it. */
+void jobsrv__refuse(jobsrv__request_t *request,
+                    int status,
+                    const char *code,
+                    unsigned int retry_after_s,
+                    const char *detail);
+
+/* 503 no_memory. */
+void jobsrv__refuse_no_memory(jobsrv__request_t *request);
+
+/* 503 draining. */
+void jobsrv__refuse_draining(jobsrv__request_t *request);
+
+/* ---- auth.c ---- */
+
+/* Each returns 1 when the request may pass, 0 when it has answered. */
+int jobsrv__auth_host(jobsrv__request_t *request);
+int jobsrv__auth_origin(jobsrv__request_t *request);
+int jobsrv__auth_token(jobsrv__request_t *request);
+
+/* 1 for localhost, an IP literal, or one of `hosts` (NULL-ended, or NULL). */
+int jobsrv__host_allowed(jobsrv__span_t host, char *const *hosts);
+
+/* 1 for an origin on this host and port, or one of `origins` literally. */
+int jobsrv__origin_allowed(jobsrv__span_t origin,
+                           jobsrv__span_t host,
+                           jobsrv__span_t port,
+                           char *const *origins);
+
+/* 1 when `given` is `token`, in a time that does not tell how much of it is. */
+int jobsrv__token_matches(jobsrv__span_t given, const char *token);
+
+/* ---- media.c ---- */
+
+/* 1 for application/json, in UTF-8 if it says so. */
+int jobsrv__media_is_json(jobsrv__span_t content_type);
+
+/* 1 when an Accept field lets `type`/`subtype` through; data NULL is any. */
+int jobsrv__media_accepts(jobsrv__span_t accept,
+                          const char *type,
+                          const char *subtype);
+
+/* ---- the handlers ---- */
+
+int jobsrv__jobs_precheck(jobsrv__request_t *request);
+void jobsrv__jobs_create(jobsrv__request_t *request, const char *id);
+void jobsrv__jobs_record(jobsrv__request_t *request, const char *id);
+void jobsrv__jobs_cancel(jobsrv__request_t *request, const char *id);
+void jobsrv__jobs_stream(jobsrv__request_t *request, const char *id);
+void jobsrv__health(jobsrv__request_t *request, const char *id);
+void jobsrv__ready(jobsrv__request_t *request, const char *id);
+
+/*
+ * The job that a path names, lent; NULL when it has answered 404 or 410.
+ */
+jobsrv_job_t *jobsrv__jobs_find(jobsrv__request_t *request, const char *id);
+
+#endif /* JOBSRV_SSE_API_H_ */

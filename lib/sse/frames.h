@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRV_SSE_FRAMES_H_
+#define JOBSRV_SSE_FRAMES_H_
+
+/*
+ * The frames that are a stream's own and not in any log: rendered from the
+ * job's record into memory of the caller, so that none of them can fail.
+ */
+
+#include "jobsrv/log.h"
+
+enum {
+  JOBSRV__MARKER_TEXT = 20 * 1024, /* of an error's message, rendered */
+  /* no frame, and not the end's two with the last chunk, is longer */
+  JOBSRV__FRAMES_MAX = JOBSRV_RECORD_MAX + JOBSRV__MARKER_TEXT + 2048,
+  JOBSRV__PREFIX_MAX = 128,        /* of the routes' path prefix */
+  JOBSRV__LINKS_MAX = 3 * (JOBSRV__PREFIX_MAX + JOBSRV_ID_SIZE + 16) + 64,
+  JOBSRV__HEARTBEAT_MAX = 16
+};
+
+/* Whose frames, and in which framing. */
+typedef struct jobsrv__frames_s {
+  const jobsrv_t *srv;
+  const jobsrv_job_t *job;
+  const char *prefix; /* of the routes, for links */
+  int chunked;        /* 1: each frame is a chunk of HTTP/1.1 */
+} jobsrv__frames_t;
+
+/*
+ * `event: state` with the record as it is now; the stream resumes behind
+ * `after`. Each writes up to JOBSRV__FRAMES_MAX bytes, without a NUL, and
+ * returns how many.
+ */
+size_t jobsrv__frame_opening(const jobsrv__frames_t *frames,
+                             uint64_t after,
+                             unsigned int retry_ms,
+                             char *to);
+
+/* `event: gap`: these events are no longer retained. */
+size_t jobsrv__frame_trimmed(const jobsrv__frames_t *frames,
+                             uint64_t missed_from,
+                             uint64_t missed_to,
+                             char *to);
+
+/* `event: gap`: the cursor was another server object's. */
+size_t jobsrv__frame_restart(const jobsrv__frames_t *frames, char *to);
+
+/*
+ * The end of a job that has ended: `event: end`, the marker, and what closes
+ * the body. The same bytes whenever it is asked for.
+ */
+size_t jobsrv__frames_end(const jobsrv__frames_t *frames, char *to);
+
+/* A comment. `to` has room for JOBSRV__HEARTBEAT_MAX. */
+size_t jobsrv__frame_heartbeat(int chunked, char *to);
+
+/*
+ * `"links":{"self":..,"stream":..,"cancel":..}`, at most JOBSRV__LINKS_MAX
+ * bytes, and a NUL. Returns the length.
+ */
+size_t jobsrv__links(const char *prefix, const jobsrv_job_t *job, char *to);
+
+#endif /* JOBSRV_SSE_FRAMES_H_ */

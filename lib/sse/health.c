@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "sse/api.h"
+
+#include <stdio.h>
+
+void jobsrv__health(jobsrv__request_t *request, const char *id) {
+  char json[128];
+  int len = snprintf(json, sizeof(json),
+                     "{\"status\":\"ok\",\"version\":\"%s\",\"boot\":\"%s\"}",
+                     jobsrv_version_string(), jobsrv_boot(request->sse->srv));
+
+  (void) id;
+  jobsrv__respond_json(request, 200, NULL, json, (size_t) len);
+}
+
+void jobsrv__ready(jobsrv__request_t *request, const char *id) {
+  static const char json[] = "{\"status\":\"ready\"}";
+  const jobsrv_t *srv = request->sse->srv;
+  jobsrv_stats_t stats = { .size = sizeof(stats) };
+
+  (void) id;
+  if (jobsrv_draining(srv)) {
+    jobsrv__refuse_draining(request);
+    return;
+  }
+  jobsrv_stats(srv, &stats);
+  if (stats.lost_threads >= jobsrv_options(srv)->max_lost_threads) {
+    jobsrv__refuse(request, 503, "lost_threads", JOBSRV__RETRY_LATER,
+                   "too many threads are stuck in operations");
+    return;
+  }
+  jobsrv__respond_json(request, 200, NULL, json, sizeof(json) - 1);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "test.h"
+
+#include "sse/api.h"
+
+#include <stdio.h>
+
+static jobsrv__span_t span(const char *text) {
+  return jobsrv__span(text, text != NULL ? strlen(text) : 0);
+}
+
+static char *hosts[] = { "Jobs.Example", NULL };
+static char *origins[] = { "https://app.example", "null", NULL };
+
+static void only_our_names_pass(void **state) {
+  static const char *const ours[] = {
+    "localhost", "LocalHost", "127.0.0.1", "10.1.2.3", "[::1]",
+    "[fe80::1]", "[::ffff:127.0.0.1]", "jobs.example", "JOBS.EXAMPLE",
+  };
+  static const char *const others[] = {
+    "", "evil.example", "localhost.evil.example", "localhost.", "127.1",
+    "2130706433", "0x7f.0.0.1", "127.0.0.1.evil.example", "127.0.0.256", "::1",
+    "[::1", "[]", "[127.0.0.1]", "[::1%25lo]", "xjobs.example",
+    "jobs.example.", "127.0.0.1 ",
+  };
+
+  (void) state;
+  for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+    if (!jobsrv__host_allowed(span(ours[i]), hosts))
+      fail_msg("%s is ours", ours[i]);
+  for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+    if (jobsrv__host_allowed(span(others[i]), hosts))
+      fail_msg("%s is not ours", others[i]);
+  assert_false(jobsrv__host_allowed(span("jobs.example"), NULL));
+  assert_false(jobsrv__host_allowed(span(NULL), NULL));
+}
+
+typedef struct {
+  const char *origin;
+  const char *host;
+  const char *port;
+  int allowed;
+} origin_case;
+
+static void an_origin_must_be_the_host_itself_or_listed(void **state) {
+  static const origin_case cases[] = {
+    { "http://localhost:7070", "localhost", "7070", 1 },
+    { "http://LOCALHOST:7070", "localhost", "7070", 1 },
+    { "http://[::1]:7070", "[::1]", "7070", 1 },
+    { "http://[::1]", "[::1]", "", 1 },
+    { "https://jobs.example", "jobs.example", "", 1 },
+    { "https://jobs.example", "jobs.example", "443", 1 },
+    { "https://jobs.example:443", "jobs.example", "", 1 },
+    { "http://jobs.example", "jobs.example", "80", 1 },
+    { "https://app.example", "localhost", "7070", 1 },
+    { "null", "localhost", "7070", 1 },
+    { "http://localhost:7071", "localhost", "7070", 0 },
+    { "http://localhost", "localhost", "7070", 0 },
+    { "https://jobs.example", "jobs.example", "80", 0 },
+    { "http://evil.example", "localhost", "", 0 },
+    { "http://evil.example:7070", "localhost", "7070", 0 },
+    { "http://localhost.evil.example:7070", "localhost", "7070", 0 },
+    { "https://app.example.evil", "localhost", "7070", 0 },
+    { "HTTPS://app.example", "localhost", "7070", 0 },
+    { "localhost:7070", "localhost", "7070", 0 },
+    { "://", "localhost", "", 0 },
+    { "http://", "localhost", "", 0 },
+    { "", "localhost", "", 0 },
+    { "http://localhost", NULL, NULL, 0 },
+  };
+
+  (void) state;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    const origin_case *c = &cases[i];
+
+    if (jobsrv__origin_allowed(span(c->origin), span(c->host), span(c->port),
+                               origins) != c->allowed)
+      fail_msg("%s at %s:%s", c->origin, c->host, c->port);
+  }
+  assert_false(jobsrv__origin_allowed(span("null"), span("localhost"),
+                                      span(""), NULL));
+}
+
+static void a_token_matches_only_itself(void **state) {
+  (void) state;
+  assert_true(jobsrv__token_matches(span("secret"), "secret"));
+  assert_false(jobsrv__token_matches(span("secreT"), "secret"));
+  assert_false(jobsrv__token_matches(span("secre"), "secret"));
+  assert_false(jobsrv__token_matches(span("secretsecret"), "secret"));
+  assert_false(jobsrv__token_matches(span(""), "secret"));
+  assert_false(jobsrv__token_matches(span("s"), "secret"));
+}
+
+static void a_body_must_say_that_it_is_json(void **state) {
+  static const char *const yes[] = {
+    "application/json", "Application/JSON", "application/json; charset=utf-8",
+    "application/json;charset=\"UTF-8\"", "application/json ; a=b ; c=\"d;e\"",
+    "application/json;",
+  };
+  static const char *const no[] = {
+    "", "text/plain", "application/jsonp", "application/json, text/plain",
+    "application/json;charset=latin1", "application/json;charset=\"utf-16\"",
+    "application/problem+json", "application/json; x", "*/*",
+    "application/x-www-form-urlencoded", "json",
+  };
+
+  (void) state;
+  for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+    if (!jobsrv__media_is_json(span(yes[i])))
+      fail_msg("%s is JSON", yes[i]);
+  for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+    if (jobsrv__media_is_json(span(no[i])))
+      fail_msg("%s is not JSON", no[i]);
+  assert_false(jobsrv__media_is_json(span(NULL)));
+}
+
+static void accept_lets_an_event_stream_through_or_not(void **state) {
+  static const char *const yes[] = {
+    "*/*", "text/*", "text/event-stream", "TEXT/Event-Stream",
+    "text/html, text/event-stream;q=0.1", "*/*;q=0.5",
+    "text/event-stream;q=1, text/*;q=0", "application/json, */*;q=0.001",
+    "text/html;level=\"1,2\", */*",
+  };
+  static const char *const no[] = {
+    "", "application/json", "text/html", "text/event-stream;q=0",
+    "text/event-stream; q=0.000, */*", "*/*;q=0", "text/plain, text/*;q=0.0",
+    "text/*;q=0, */*",
+    "text", "*/event-stream", "application/*", "text/event-streams",
+  };
+
+  (void) state;
+  assert_true(jobsrv__media_accepts(span(NULL), "text", "event-stream"));
+  for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
+    if (!jobsrv__media_accepts(span(yes[i]), "text", "event-stream"))
+      fail_msg("%s takes a stream", yes[i]);
+  for (size_t i = 0; i < sizeof(no) / sizeof(no[0]); i++)
+    if (jobsrv__media_accepts(span(no[i]), "text", "event-stream"))
+      fail_msg("%s does not take a stream", no[i]);
+}
+
+static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(only_our_names_pass),
+  cmocka_unit_test(an_origin_must_be_the_host_itself_or_listed),
+  cmocka_unit_test(a_token_matches_only_itself),
+  cmocka_unit_test(a_body_must_say_that_it_is_json),
+  cmocka_unit_test(accept_lets_an_event_stream_through_or_not),
+};
+
+RUN(tests);
