@@ -21,7 +21,10 @@ typedef struct jobsrv_sink_ops_s {
   size_t size; /* sizeof(jobsrv_sink_ops_t) */
   /*
    * One numbered event, the state changes and ends of jobs included, in the
-   * order of their numbers. Must not block. Lent for the call.
+   * order of their numbers. Must not block. Lent for the call. The `json` of
+   * an end is the job's record, with `type`, `seq` and `time` before it; `json`
+   * is NULL when there was no memory for it. What it narrates itself, and what
+   * it makes happen, comes after this event for all sinks.
    */
   void (*event)(void *self, const jobsrv_event_t *event);
   /* Nothing more will come: the last call, `self` may be freed in it. */
@@ -30,8 +33,8 @@ typedef struct jobsrv_sink_ops_s {
 
 /*
  * Adds a sink for events of `level` (0: JOBSRV_INFO) and above; state changes
- * and ends come at JOBSRV_INFO. `ops` stays valid as long as the sink.
- * `*out` may be NULL.
+ * and ends come at JOBSRV_INFO. `ops` is copied. Events that are on their way
+ * from other threads when it is added may not come. `out` may be NULL.
  *
  * Returns 0, UV_ENOMEM, UV_EINVAL, or JOBSRV_ECLOSED; when not 0, `close` is
  * not called.
@@ -54,7 +57,7 @@ typedef enum {
 
 typedef struct jobsrv_console_options_s {
   size_t size;                /* set by jobsrv_console_options_init() */
-  int fd;                     /* lent: not closed; 0 means 2 */
+  int fd;                     /* duplicated; 0 means 2 */
   jobsrv_console_form_t form;
   int level;                  /* 0: JOBSRV_INFO */
   int colour;                 /* 1: ANSI colours in the text form */
@@ -72,7 +75,7 @@ jobsrv_console_options_init(jobsrv_console_options_t *options) {
  * written by the server's writer thread, so a terminal that stands still stops
  * nobody; what does not fit its bound is dropped and counted, and a line says
  * how many when there is room again. Drain and close wait for what is queued,
- * as long as the descriptor takes it.
+ * as long as the descriptor takes it. `options` may be NULL.
  *
  * Returns as jobsrv_sink_add(), or what making the thread returned.
  */

@@ -80,10 +80,8 @@ static void member(jobsrv__buf_t *buf,
                    size_t key_len,
                    const char *text,
                    size_t max) {
-  if (text == NULL)
-    return;
-  (void) jobsrv__buf_append(buf, key, key_len);
-  jobsrv__json_string(buf, text, strlen(text), max);
+  if (text != NULL)
+    jobsrv__json_member(buf, key, key_len, text, strlen(text), max);
 }
 
 #define MEMBER(name)                                                          \
@@ -95,8 +93,7 @@ static void put_source(jobsrv__buf_t *buf,
                        size_t max) {
   if (event->file == NULL)
     return;
-  (void) PUT(buf, ",\"source\":");
-  jobsrv__json_string(buf, event->file, strlen(event->file), max);
+  member(buf, ",\"source\":", 10, event->file, max);
   if (event->line <= 0 || buf->failed)
     return;
   buf->len--; /* into the string again */
@@ -109,16 +106,11 @@ static int put_narration(jobsrv__buf_t *buf,
                          const jobsrv_event_t *event,
                          size_t human_len,
                          size_t max) {
-  const char *level = jobsrv_level_name(event->level);
-
-  (void) PUT(buf, ",\"level\":\"");
-  (void) jobsrv__buf_puts(buf, level);
-  (void) jobsrv__buf_putc(buf, '"');
+  member(buf, ",\"level\":", 9, jobsrv_level_name(event->level), max);
   MEMBER(actor);
   MEMBER(action);
   MEMBER(target);
-  (void) PUT(buf, ",\"human\":");
-  jobsrv__json_string(buf, event->human, human_len, max);
+  jobsrv__json_member(buf, ",\"human\":", 9, event->human, human_len, max);
   MEMBER(cute);
   MEMBER(story);
   MEMBER(correlation_id);

@@ -21,6 +21,14 @@ void jobsrv__json_string(jobsrv__buf_t *buf,
                          size_t len,
                          size_t max);
 
+/* The same behind `key`, which brings its own quotes and punctuation. */
+void jobsrv__json_member(jobsrv__buf_t *buf,
+                         const char *key,
+                         size_t key_len,
+                         const char *text,
+                         size_t len,
+                         size_t max);
+
 /* The same into fixed memory: returns the bytes written, at most `cap`. */
 size_t jobsrv__json_string_to(char *to,
                               size_t cap,

@@ -24,6 +24,10 @@ static int eight_plain(const char *p) {
   return ((v | low | quote | slash | del) & tops) == 0;
 }
 
+static int plain_byte(char c) {
+  return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 /* How many bytes from the start may stand in a JSON string as they are. */
 static size_t plain_run(const char *p, size_t n) {
   size_t at = 0;
@@ -34,6 +38,12 @@ static size_t plain_run(const char *p, size_t n) {
   while (at < n) {
     if (n - at >= 8 && eight_plain(p + at)) {
       at += 8;
+      continue;
+    }
+    if (n - at < 8 && n >= 8 && eight_plain(p + n - 8))
+      return n; /* the last eight, whatever of them was looked at before */
+    if (plain_byte(p[at])) {
+      at++;
       continue;
     }
     step = jobsrv__utf8_next(p + at, n - at, &cp, &bad);
@@ -96,6 +106,30 @@ static size_t cut_text(const char *text,
   kept = jobsrv__utf8_cut(text, len - max > 4 ? max + 4 : len, max);
   *mark_len = jobsrv__cut_mark(mark, len - kept);
   return kept;
+}
+
+void jobsrv__json_member(jobsrv__buf_t *buf,
+                         const char *key,
+                         size_t key_len,
+                         const char *text,
+                         size_t len,
+                         size_t max) {
+  char *to;
+
+  /* what nearly all are: short enough and with nothing to escape */
+  if ((max == 0 || len <= max) && plain_run(text, len) == len) {
+    to = jobsrv__buf_reserve(buf, key_len + len + 2);
+    if (to == NULL)
+      return;
+    memcpy(to, key, key_len);
+    to[key_len] = '"';
+    memcpy(to + key_len + 1, text, len);
+    to[key_len + 1 + len] = '"';
+    buf->len += key_len + len + 2;
+    return;
+  }
+  (void) jobsrv__buf_append(buf, key, key_len);
+  jobsrv__json_string(buf, text, len, max);
 }
 
 void jobsrv__json_string(jobsrv__buf_t *buf,
