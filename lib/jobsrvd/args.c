@@ -122,7 +122,8 @@ static void help(void) {
   char left[40];
 
   printf("usage: jobsrvd [OPTION]...\n\n"
-         "Runs jobs that are created over HTTP, and streams what they say.\n\n");
+         "Runs jobs that are created over HTTP, and streams what they "
+         "say.\n\n");
   for (size_t i = 0; i < OPTIONS; i++) {
     snprintf(left, sizeof(left), "%s %s", options[i].name,
              options[i].value != NULL ? options[i].value : "");

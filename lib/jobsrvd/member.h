@@ -27,7 +27,7 @@ typedef struct jobsrvd_member_s {
   regex_t pattern;
   int has_pattern;
   int dash;            /* may begin with '-' */
-  int used;            /* by a placeholder */
+  int used;            /* by an argument */
 } jobsrvd_member_t;
 
 /*

@@ -33,8 +33,9 @@ struct jobsrvd_program_s {
 };
 
 static const char *const program_names[] = {
-  "argv",        "members",  "env",       "set_env",     "cwd",     "timeout_ms",
-  "deadline_ms", "grace_ms", "retain_ms", "concurrency", "on_drain", NULL
+  "argv",        "members",     "env",      "set_env",
+  "cwd",         "timeout_ms",  "deadline_ms", "grace_ms",
+  "retain_ms",   "concurrency", "on_drain", NULL
 };
 
 /* ---- from the config file ---- */
@@ -85,7 +86,7 @@ static int parse_argument(jobsrvd_program_t *program,
     return jobsrvd_place_error(place, "expected the name of a program");
   if (jobsrvd_template_varies(argument))
     return jobsrvd_place_error(
-        place, "expected the name of a program without a placeholder");
+        place, "expected the name of a program without \"${\"");
   return 0;
 }
 
@@ -436,7 +437,9 @@ static int add_values(jobsrv_process_t *process,
   return err;
 }
 
-static int on_prepare(jobsrv_job_t *job, jobsrv_process_t *process, void *data) {
+static int on_prepare(jobsrv_job_t *job,
+                      jobsrv_process_t *process,
+                      void *data) {
   const jobsrvd_program_t *program = data;
   jobsrv_mistake_t mistake;
   json_t *payload;

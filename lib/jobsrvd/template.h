@@ -34,7 +34,7 @@ int jobsrvd_template_parse(jobsrvd_template_t *tmpl,
 
 void jobsrvd_template_free(jobsrvd_template_t *tmpl);
 
-/* 1 if it has a placeholder. */
+/* 1 if a value goes into it. */
 int jobsrvd_template_varies(const jobsrvd_template_t *tmpl);
 
 /* The argument, for free(); NULL for want of memory. */
