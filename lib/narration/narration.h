@@ -79,7 +79,8 @@ int jobsrv__narration_straight(const jobsrv_t *srv);
 
 /*
  * Whose callback this thread is in, by the innermost frame that has a job; a
- * host that enters a context without a job stays inside that server. NULL: none.
+ * host that enters a context without a job stays inside that server. NULL:
+ * none.
  */
 jobsrv_t *jobsrv__context_server(void);
 

@@ -146,7 +146,7 @@ static int lane_ready(jobsrv__lane_t *lane) {
   return lane->front.len > 0;
 }
 
-/* Without the lock. Returns bytes written, 0 for not now, or a negative errno. */
+/* Without the lock. Returns bytes written, 0 for not now, or an error. */
 static ssize_t lane_put(const jobsrv__lane_t *lane) {
   size_t len = lane->front.len - lane->written;
   ssize_t n;
@@ -238,7 +238,7 @@ static uint64_t now_ns(void) {
   return jobsrv__now(jobsrv__clock_system());
 }
 
-/* One round. Returns 0 when it is time to go. Under the lock, but in waiting. */
+/* One round, under the lock but in waiting. Returns 0 when it is time to go. */
 static int serve(jobsrv__writer_t *writer, last_t *last) {
   struct pollfd fds[MAX_LANES + 1];
   jobsrv__lane_t *lanes[MAX_LANES + 1];

@@ -58,7 +58,9 @@ static size_t take(char **to, const char **text, size_t len) {
 }
 
 /* With `to`, moves all that the event points to there; returns how much. */
-static size_t take_all(jobsrv_event_t *event, jobsrv_field_t *fields, char *to) {
+static size_t take_all(jobsrv_event_t *event,
+                       jobsrv_field_t *fields,
+                       char *to) {
   size_t sum = 0;
   const char *text;
   jobsrv_field_t field;
