@@ -98,6 +98,7 @@ int jobsrv__job_body_read(jobsrv__job_body_t *body,
                            member.value_len);
   }
   jobsrv__buf_putc(payload, '}');
+  (void) jobsrv__buf_str(payload); /* for checks that look for its end */
 
   if (!named)
     return jobsrv__mistake(mistake, "", NULL,

@@ -464,9 +464,8 @@ static void open_stream(jobsrv__request_t *request,
       jobsrv__refuse_no_memory(request);
     return;
   }
+  /* the cursor tells what there is at the end of this turn */
   sse->stats.streams_opened++;
-  if (!jobsrv__conn_blocked(stream->conn))
-    pump(stream);
 }
 
 void jobsrv__jobs_stream(jobsrv__request_t *request, const char *id) {

@@ -48,6 +48,7 @@ static void a_job_is_made_and_told_where_it_is(void **state) {
 
 static void the_options_count(void **state) {
   char id[JOBSRV_ID_SIZE];
+  char line[100];
 
   (void) state;
   assert_int_equal(post(&w, &peer,
@@ -58,8 +59,8 @@ static void the_options_count(void **state) {
   jobsrv_run_turns(&w.f.loop, 3);
   fixture_ms(&w.f, 1001);
   fixture_ms(&w.f, 6000);
-  snprintf(peer.text, 100, "GET /v1/jobs/%s", id);
-  assert_int_equal(ask(&w, &peer, strdup(peer.text), "", NULL), 200);
+  snprintf(line, sizeof(line), "GET /v1/jobs/%s", id);
+  assert_int_equal(ask(&w, &peer, line, "", NULL), 200);
   assert_contains(peer.text, "\"state\":\"failed\"");
   assert_contains(peer.text, "attempt_timeout");
   assert_contains(peer.text, "\"tags\":{\"who\":\"me\"}");

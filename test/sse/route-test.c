@@ -119,8 +119,10 @@ static void the_prefix_is_the_hosts(void **state) {
 }
 
 static void bad_settings_are_refused(void **state) {
-  static const char *const prefixes[] = { "", "/", "v1", "/v1/", "/a//b", "/a b",
-                                          "/a?b", "/a%62", "/a\"", "/\xc3\xa9" };
+  static const char *const prefixes[] = {
+    "", "/", "v1", "/v1/", "/a//b", "/a b", "/a?b", "/a%62", "/a\"",
+    "/\xc3\xa9",
+  };
   jobsrv_sse_options_t options;
   jobsrv_sse_t *sse;
 
@@ -247,7 +249,8 @@ static void ids_are_taken_or_made_and_go_with_the_job(void **state) {
   assert_int_equal(strlen(field("\r\nX-Correlation-Id: ", again)), 32);
 
   assert_int_equal(ask(&w, &peer, "POST /v1/jobs",
-                       JSON_TYPE "X-Request-Id: r~1\r\nX-Correlation-Id: c!\r\n",
+                       JSON_TYPE "X-Request-Id: r~1\r\n"
+                                 "X-Correlation-Id: c!\r\n",
                        "{\"operation\":\"work\"}"),
                    202);
   assert_string_equal(field("\r\nX-Request-Id: ", made), "r~1");

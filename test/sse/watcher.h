@@ -22,7 +22,7 @@ typedef struct {
 typedef struct {
   int fd;
   int eof;
-  int ended;      /* the last chunk, or in HTTP/1.0 the end of input, was seen */
+  int ended;      /* the last chunk was seen, in HTTP/1.0 the end of input */
   int status;
   char *raw;      /* as received */
   size_t raw_len;
