@@ -40,7 +40,9 @@ function(jobsrv_compile target)
     C_STANDARD_REQUIRED ON
     C_EXTENSIONS OFF)
   target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
-  target_compile_options(${target} PRIVATE ${warnings})
+  # __FILE__ is what the code says of itself, not where it was built
+  target_compile_options(${target} PRIVATE ${warnings}
+    -fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
 endfunction()
 
 # jobsrv_glob(name folder...): name_SOURCES, looked at again in each build.

@@ -66,6 +66,8 @@ install(FILES
 if(TARGET jobsrvd)
   install(TARGETS jobsrvd
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT daemon)
+  install(FILES ${PROJECT_SOURCE_DIR}/lib/jobsrvd/jobsrvd.8
+    DESTINATION ${CMAKE_INSTALL_MANDIR}/man8 COMPONENT daemon)
   file(GLOB samples CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/jobsrvd/*.json)
   if(samples)
     install(FILES ${samples}

@@ -247,7 +247,8 @@ typedef struct jobsrv_job_info_s {
   uint32_t queue_position;    /* from 1; 0 when it is not queued */
   uint64_t created_wall_ns, started_wall_ns, finished_wall_ns;
   uint64_t duration_ns;       /* from start to end, or so far */
-  uint64_t first_seq, last_seq;  /* retained events; first > last: none */
+  uint64_t first_seq;         /* of the oldest event that is retained */
+  uint64_t last_seq;          /* of the newest, the end included; 0: none */
   const jobsrv_reason_t *cancel_reason;  /* NULL: not asked to stop */
   const char *error_code;     /* NULL unless failed */
   const char *error_message;  /* NULL unless failed */

@@ -40,7 +40,7 @@ static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   if (job->started_ns != 0)
     info->duration_ns =
         (ended ? job->finished_ns : jobsrv_now(job->srv)) - job->started_ns;
-  info->first_seq = 1;
+  job->srv->observer->range(job, &info->first_seq, &info->last_seq);
   info->last_seq = job->seq;
   info->cancel_reason = jobsrv_token_reason(&job->token);
   info->error_code = jobsrv__job_error_code(job);

@@ -42,7 +42,9 @@ typedef struct jobsrv__observer_s {
   void (*turn)(jobsrv_t *srv);
   /* Drain has ended all jobs: finish sinks, then jobsrv__observer_done(). */
   void (*finish)(jobsrv_t *srv);
-  /* The server closes; after this call no other is made. */
+  /* The retained events of a job; first > last when there are none. */
+  void (*range)(const jobsrv_job_t *job, uint64_t *first, uint64_t *last);
+  /* The server closes; after this call only `gone` is called. */
   void (*close)(jobsrv_t *srv);
 } jobsrv__observer_t;
 

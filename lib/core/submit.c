@@ -18,7 +18,7 @@ static int payload_check(const jobsrv_t *srv,
   size_t len = spec->payload != NULL ? spec->payload_len : 2;
   jobsrv_mistake_t ignored;
   jobsrv_json_error_t error;
-  size_t at;
+  size_t at = 0;
   int err;
 
   if (mistake == NULL)
@@ -38,8 +38,9 @@ static int payload_check(const jobsrv_t *srv,
     }
     if (err != 0)
       return err;
-    at = strspn(text, " \t\r\n");
-    if (at >= len || text[at] != '{') {
+    while (at < len && text[at] != '{' && strchr(" \t\r\n", text[at]) != NULL)
+      at++;
+    if (at == len || text[at] != '{') {
       snprintf(mistake->detail, sizeof(mistake->detail),
                "the payload must be an object");
       return JOBSRV_EPAYLOAD;

@@ -345,5 +345,6 @@ const jobsrv__observer_t jobsrv__narration_observer = {
   .line = on_line,
   .turn = on_turn,
   .finish = on_finish,
+  .range = jobsrv__log_range,
   .close = on_close,
 };

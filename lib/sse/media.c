@@ -13,12 +13,13 @@ static jobsrv__span_t trim(const char *from, const char *to) {
 /* The next part up to `mark`, outside of quotes; 0 when none is left. */
 static int next_part(jobsrv__span_t *rest, char mark, jobsrv__span_t *part) {
   const char *start = rest->data;
-  const char *end = start + rest->len;
   const char *p = start;
+  const char *end;
   int quoted = 0;
 
   if (start == NULL)
     return 0;
+  end = start + rest->len;
   for (; p < end && (quoted || *p != mark); p++) {
     if (*p == '"')
       quoted = !quoted;

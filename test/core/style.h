@@ -139,6 +139,13 @@ static inline void seen_nothing(jobsrv_t *srv) {
   (void) srv;
 }
 
+static void seen_range(const jobsrv_job_t *job,
+                       uint64_t *first,
+                       uint64_t *last) {
+  *first = 1;
+  *last = job->seq;
+}
+
 static const jobsrv__observer_t seen = {
   .transition = seen_transition,
   .ended = seen_ended,
@@ -148,6 +155,7 @@ static const jobsrv__observer_t seen = {
   .line = seen_line,
   .turn = seen_nothing,
   .finish = jobsrv__observer_done,
+  .range = seen_range,
   .close = seen_nothing,
 };
 

@@ -80,6 +80,7 @@ static void close_world(world *w) {
 static int whole_story(world *w) {
   static peer_t peer;
   char id[JOBSRV_ID_SIZE];
+  uint64_t start = uv_hrtime();
   int whole = 0;
 
   peer_open(&peer, w->port);
@@ -89,13 +90,16 @@ static int whole_story(world *w) {
     peer_close(&peer);
     peer_open(&peer, w->port);
     peer_stream(&peer, id);
-    whole = peer_wait(&peer, &w->loop, "0\r\n\r\n", 5000) &&
+    whole = peer_wait(&peer, &w->loop, "\r\n\r\n", 5000) &&
+            strncmp(peer.text, "HTTP/1.1 503", 12) != 0 &&
+            peer_wait(&peer, &w->loop, "0\r\n\r\n", 5000) &&
             strstr(peer.text, "data: [DONE]") != NULL &&
             strstr(peer.text, "39 of 40") != NULL &&
             strstr(peer.text, "\"type\":\"dropped\"") == NULL;
   }
   peer_close(&peer);
   jobsrv_run_turns(&w->loop, 5);
+  assert_true(uv_hrtime() - start < 4000000000u); /* refused, but not hung */
   return whole;
 }
 
