@@ -22,12 +22,12 @@ int jobsrv_draining(const jobsrv_t *srv) {
 typedef void (*job_cb)(jobsrv_job_t *job);
 
 static void each_of(jobsrv__queue_t *head, job_cb act, job_cb when_closing) {
-  jobsrv__queue_t todo;
+  jobsrv__queue_t due;
   jobsrv__queue_t *link;
   jobsrv_job_t *job;
 
-  jobsrv__queue_move(&todo, head);
-  while ((link = jobsrv__queue_pop(&todo)) != NULL) {
+  jobsrv__queue_move(&due, head);
+  while ((link = jobsrv__queue_pop(&due)) != NULL) {
     jobsrv__queue_push_back(head, link);
     job = JOBSRV__CONTAINER(link, jobsrv_job_t, in_state);
     jobsrv_job_ref(job);
