@@ -268,8 +268,8 @@ static void what_is_no_json_is_refused_and_leaves_no_trace(void **state) {
 
 static void a_bad_key_is_refused(void **state) {
   static const char *const keys[] = { "", "a b", "a\"", "\xc3\xa4", "a\n",
-                                      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                                      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+                                      ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                                       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaa") };
   jobsrv_field_t fields[] = { F("same", I64, i64, 1), F("same", I64, i64, 2) };
 
   (void) state;
