@@ -260,9 +260,10 @@ static char *format_long(const jobsrv_alloc_t *alloc,
 }
 
 static int narrate_text(jobsrv_job_t *job,
-                        jobsrv_event_t *event,
+                        const jobsrv_event_t *from,
                         const char *format,
                         va_list args) {
+  jobsrv_event_t event = *from;
   char text[STACK_TEXT];
   char *longer = NULL;
   jobsrv_alloc_t alloc;
@@ -271,9 +272,9 @@ static int narrate_text(jobsrv_job_t *job,
 
   va_copy(again, args);
   len = vsnprintf(text, sizeof(text), format, args);
-  event->human = text;
+  event.human = text;
   if (job == NULL) {
-    err = len < 0 ? UV_EINVAL : narrate_unrouted(event);
+    err = len < 0 ? UV_EINVAL : narrate_unrouted(&event);
     va_end(again);
     return err;
   }
@@ -281,14 +282,14 @@ static int narrate_text(jobsrv_job_t *job,
   if (len >= (int) sizeof(text)) {
     longer = format_long(&alloc, (size_t) len, job->srv->options.max_text,
                          format, again);
-    event->human = longer;
+    event.human = longer;
   }
   va_end(again);
   if (len < 0)
     return UV_EINVAL;
-  if (event->human == NULL)
+  if (event.human == NULL)
     return lost(job, UV_ENOMEM);
-  err = narrate(job, event, (size_t) len);
+  err = narrate(job, &event, (size_t) len);
   jobsrv__free(&alloc, longer);
   return err;
 }
