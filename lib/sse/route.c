@@ -208,13 +208,17 @@ static int visible(jobsrv__span_t text) {
 }
 
 static void make_id(jobsrv_sse_t *sse, char *to) {
+  static const char digits[] = "0123456789abcdef";
   unsigned char random[16];
 
   /* an answer without an id is better than none */
   if (jobsrv__id_random(&sse->ids, random, sizeof(random)) != 0)
     return;
-  for (size_t i = 0; i < sizeof(random); i++)
-    (void) snprintf(to + 2 * i, 3, "%02x", random[i]);
+  for (size_t i = 0; i < sizeof(random); i++) {
+    *to++ = digits[random[i] >> 4];
+    *to++ = digits[random[i] & 15];
+  }
+  *to = '\0';
 }
 
 static void take_id(jobsrv__request_t *request, const char *name, char *to) {

@@ -293,9 +293,8 @@ static void on_idle(void *data) {
   char comment[JOBSRV__HEARTBEAT_MAX];
   size_t len;
 
-  /* what is under way will be written, and is as good a sign of life */
-  if (stream->rest != NULL || stream->left != 0 || stream->end_sent != 0 ||
-      jobsrv_cursor_inside(&stream->cursor))
+  /* the turn ended inside a frame of the log; its rest is a sign of life */
+  if (jobsrv_cursor_inside(&stream->cursor))
     return;
   len = jobsrv__frame_heartbeat(stream->chunked, comment);
   (void) send_own(stream, comment, len);

@@ -79,6 +79,35 @@ static void an_old_clients_stream_beats_too(void **state) {
   watcher_free(watcher);
 }
 
+static void a_beat_does_not_fall_into_a_frame(void **state) {
+  jobsrv_job_t *job;
+  watcher_t *watcher;
+
+  (void) state;
+  w.f.options.max_bytes_per_job = 16u << 20;
+  w.options.send_buffer = 8u << 20;
+  world_open(&w);
+  job = fixture_begin(&w.f);
+  for (int i = 0; i < 3; i++) {
+    char text[60001];
+
+    snprintf(text, sizeof(text), "%060000d", i);
+    for (int k = 0; k < 4; k++)
+      assert_ok(jobsrv_narrate(job, "long", "%s", text));
+  }
+  watcher = watch(&w, job, "", "");
+  for (int i = 0; i < 20 && watcher->raw_len < 1000; i++) {
+    jobsrv_run_turns(&w.f.loop, 1);
+    watcher_read(watcher, WATCHER_RAW);
+  }
+  /* its share of the turn was used up inside a frame */
+  assert_true(watcher->raw_len < 500000);
+  jobsrv_manual_clock_advance(&w.f.clock, UINT64_C(15000000000));
+  watcher_wait(&w, watcher, 15);
+  assert_int_equal(watcher->comments, 0);
+  watcher_free(watcher);
+}
+
 /* ---- full sockets ---- */
 
 static void open_narrow(void) {
@@ -450,6 +479,7 @@ static void a_closed_transport_cuts_its_streams(void **state) {
 static const struct CMUnitTest tests[] = {
   CASE(a_silent_stream_beats),
   CASE(an_old_clients_stream_beats_too),
+  CASE(a_beat_does_not_fall_into_a_frame),
   CASE(a_slow_reader_gets_every_byte),
   CASE(a_slow_old_client_gets_every_byte),
   CASE(a_long_end_arrives_in_parts),
