@@ -111,7 +111,10 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
   if (job->token.on_parent != NULL)
     jobsrv_token_unwatch(job->token.on_parent);
   jobsrv__dequeue(job);
-  job->finished_ns = jobsrv_now(srv);
+  /* what never ran ends in the moment in which it is asked to */
+  job->finished_ns = job->stop_ns != 0 && job->started_ns == 0
+                         ? job->stop_ns
+                         : jobsrv_now(srv);
   job->finished_wall = jobsrv__wall_at(srv, job->finished_ns);
   if (!(job->flags & JOBSRV__JOB_ABANDONED))
     payload_clear(job);

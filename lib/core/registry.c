@@ -107,6 +107,11 @@ void jobsrv__registry_retain(jobsrv_job_t *job) {
   jobsrv_t *srv = job->srv;
   jobsrv__registry_t *registry = &srv->registry;
 
+  if (atomic_load(&srv->closed)) { /* by a hook, before it was told the end */
+    job->flags &= (uint16_t) ~JOBSRV__JOB_IN_REGISTRY;
+    jobsrv_job_unref(job);
+    return;
+  }
   jobsrv__queue_push_back(&registry->retained, &job->in_state);
   registry->nretained++;
   jobsrv__job_clock(job);

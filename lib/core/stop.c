@@ -26,6 +26,7 @@ void jobsrv__job_note_stop(jobsrv_job_t *job) {
   if (job->flags & JOBSRV__JOB_TOLD)
     return;
   job->flags |= JOBSRV__JOB_TOLD;
+  job->stop_ns = jobsrv_now(job->srv);
   if (reason == NULL || reason->code > JOBSRV_REASON_PARENT)
     return;
   job->srv->observer->transition(job, state, state);
@@ -64,7 +65,6 @@ void jobsrv__job_look(jobsrv_job_t *job) {
   } else if (jobsrv_job_state(job) != JOBSRV_STATE_RUNNING) {
     jobsrv__job_end(job, outcome_of(job));
   } else {
-    job->stop_ns = jobsrv_now(job->srv);
     jobsrv__job_clock(job);
     tell_operation(job);
   }

@@ -21,9 +21,14 @@ static int payload_check(const jobsrv_t *srv,
   size_t at = 0;
   int err;
 
-  if (mistake == NULL)
+  if (mistake != NULL)
+    memset(mistake, 0, sizeof(*mistake));
+  if (spec->payload == NULL && (def == NULL || def->check == NULL))
+    return 0;
+  if (mistake == NULL) {
     mistake = &ignored;
-  memset(mistake, 0, sizeof(*mistake));
+    memset(mistake, 0, sizeof(*mistake));
+  }
   if (len > srv->options.max_payload)
     return JOBSRV_ETOOBIG;
   if (spec->payload != NULL) {
@@ -162,6 +167,7 @@ static int submit(jobsrv_t *srv,
                   struct jobsrv_mistake_s *mistake,
                   jobsrv_job_t **out) {
   jobsrv__operation_t *operation = NULL;
+  jobsrv_handle_t handle;
   jobsrv_job_t *job;
   int err = admit(srv, 1);
 
@@ -180,15 +186,15 @@ static int submit(jobsrv_t *srv,
     return err;
 
   jobsrv__enqueue(job);
-  jobsrv_job_ref(job);
+  handle = jobsrv_job_handle(job);
   announce(job);
-  if (!jobsrv__job_ended(job)) {
+  /* a hook may have ended it, and the registry have forgotten it since */
+  if (jobsrv_job_by_handle(srv, handle) == job && !jobsrv__job_ended(job)) {
     jobsrv__job_clock(job);
     jobsrv__job_look(job);
   }
   if (out != NULL)
     *out = job;
-  jobsrv_job_unref(job);
   return 0;
 }
 

@@ -241,13 +241,17 @@ void jobsrv__token_adopt(jobsrv_token_t *token) {
 void jobsrv__token_seal(jobsrv_token_t *token) {
   const jobsrv_reason_t *none = NULL;
 
-  atomic_compare_exchange_strong(&token->reason, &none, &sealed);
+  /* mostly there is one, and looking is far cheaper than trying */
+  if (atomic_load_explicit(&token->reason, memory_order_acquire) == NULL)
+    atomic_compare_exchange_strong(&token->reason, &none, &sealed);
 }
 
 void jobsrv__token_fire(jobsrv_token_t *token) {
   const jobsrv_reason_t *reason = jobsrv_token_reason(token);
   jobsrv_token_watch_t *watch;
 
+  if (token->watches.next == &token->watches)
+    return;
   /* Taken one at a time from the front, since a callback may unwatch any of
    * the others; held on to, since it may drop the caller's reference. */
   jobsrv_token_ref(token);

@@ -330,7 +330,7 @@ int jobsrv__log_open(jobsrv_job_t *job) {
 
 /* ---- what happens to a job ---- */
 
-/* Creation and start have been stamped already: a clock is not for nothing. */
+/* Most have been stamped already: a clock is not for nothing. */
 static uint64_t time_of(const jobsrv_job_t *job,
                         jobsrv_state_t from,
                         jobsrv_state_t to) {
@@ -338,29 +338,35 @@ static uint64_t time_of(const jobsrv_job_t *job,
     return job->created_wall;
   if (from != to && to == JOBSRV_STATE_RUNNING)
     return job->started_wall;
-  return jobsrv__wall_at(job->srv, jobsrv_now(job->srv));
+  return jobsrv__wall_at(job->srv, from == to ? job->stop_ns
+                                              : jobsrv_now(job->srv));
 }
 
 void jobsrv__log_transition(jobsrv_job_t *job,
                             jobsrv_state_t from,
                             jobsrv_state_t to) {
-  jobsrv__note_t note = {
-    .wall_ns = time_of(job, from, to),
+  int first = job->seq == 0;
+  int waits = job->log == NULL && job->nnotes < JOBSRV__NOTES;
+  uint64_t wall_ns = time_of(job, from, to);
+  uint64_t server_seq = 0;
+  char body[JOBSRV__STATE_BODY];
+  jobsrv__note_t note;
+  size_t len;
+
+  if (waits)
+    (void) jobsrv__job_number(job, &server_seq);
+  note = (jobsrv__note_t) {
+    .wall_ns = wall_ns,
+    .server_seq = server_seq & ((1ull << 52) - 1),
     .from = from & 15u,
     .to = to & 15u,
     .cancel_requested = jobsrv_token_reason(&job->token) != NULL,
   };
-  char body[JOBSRV__STATE_BODY];
-  uint64_t server_seq;
-  size_t len;
-
-  if (job->log == NULL && job->nnotes < JOBSRV__NOTES) {
-    (void) jobsrv__job_number(job, &server_seq);
-    note.server_seq = server_seq & ((1ull << 52) - 1);
+  if (waits) {
     job->notes[job->nnotes++] = note;
     return;
   }
-  len = jobsrv__encode_state(body, job, &note, job->seq == 0);
+  len = jobsrv__encode_state(body, job, &note, first);
   if (jobsrv__log_append(job, JOBSRV_KIND_STATE, JOBSRV_INFO, body, len, NULL,
                          NULL) == 0)
     return;
