@@ -462,6 +462,49 @@ static void there_may_be_as_many_fields_as_their_limit(void **state) {
   assert_int_equal(head.status, 431);
 }
 
+static uint32_t next_random(uint32_t *seed) {
+  *seed = *seed * 1664525u + 1013904223u;
+  return *seed >> 8;
+}
+
+/* Changes a few bytes for others that mean something to somebody. */
+static size_t mutate(char *to, const case_t *c, uint32_t *seed) {
+  static const char bytes[] = "\r\n\t :,;/0123xX?#%[]@\"\\\x01\x7f\xff";
+  size_t len = len_of(c);
+  size_t changes = 1 + next_random(seed) % 3;
+
+  memcpy(to, c->head, len);
+  for (; changes > 0; changes--)
+    to[next_random(seed) % len] = bytes[next_random(seed) % sizeof(bytes)];
+  return len;
+}
+
+static void the_verdict_does_not_depend_on_the_pieces(void **state) {
+  const jobsrv_alloc_t *alloc = jobsrv__alloc(NULL);
+  const size_t n = sizeof(passing) / sizeof(passing[0]);
+  uint32_t seed = 1;
+  char text[512];
+
+  (void) state;
+  for (int i = 0; i < 20000; i++) {
+    const case_t *from = &passing[next_random(&seed) % n];
+    case_t c = { 0, text, mutate(text, from, &seed) };
+    jobsrv__request_t request = { 0 };
+    jobsrv__head_t whole;
+    jobsrv__head_t pieces;
+    void *memory = NULL;
+    int rc = check_in_steps(&whole, &c, 4096);
+
+    assert_int_equal(check_in_steps(&pieces, &c, 1), rc);
+    assert_int_equal(pieces.status, whole.status);
+    assert_int_equal(pieces.len, whole.len);
+    if (rc != JOBSRV__HEAD_DONE)
+      continue;
+    (void) jobsrv__request_parse(&request, alloc, &whole, text, &memory);
+    jobsrv__free(alloc, memory);
+  }
+}
+
 static void tables_are_as_long_as_promised(void **state) {
   (void) state;
   assert_true(sizeof(refused) / sizeof(refused[0]) >= 120);
@@ -478,6 +521,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_long_request_line_is_refused_before_it_ends),
     cmocka_unit_test(field_lines_may_be_as_large_as_their_limit),
     cmocka_unit_test(there_may_be_as_many_fields_as_their_limit),
+    cmocka_unit_test(the_verdict_does_not_depend_on_the_pieces),
     cmocka_unit_test(tables_are_as_long_as_promised),
 };
 

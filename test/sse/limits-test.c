@@ -4,6 +4,8 @@
 
 #include "world.h"
 
+#include "sse/conn_state.h"
+
 #include <fcntl.h>
 #include <sys/resource.h>
 
@@ -67,7 +69,8 @@ static void header_fields_past_their_limit_are_431(void **state) {
   (void) state;
   assert_int_equal(ask(w, &peer, "GET /health", "A: 1\r\nB: 2\r\n", NULL), 200);
   peer.len = 0;
-  peer_send(&peer, "GET /health HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\nC: 3\r\n");
+  peer_send(&peer, "GET /health HTTP/1.1\r\nHost: a\r\nA: 1\r\nB: 2\r\n"
+                   "C: 3\r\n");
   expect_refusal(w, 431, "header_too_large");
   close_world(w);
 }
@@ -311,6 +314,67 @@ static void those_turned_away_are_bounded_too(void **state) {
   close_world(w);
 }
 
+/* What a connection holds unread, as a read would have left it. */
+typedef struct {
+  jobsrv__conn_t conn;
+  jobsrv__exchange_t exchange;
+} held_t;
+
+static void hold(held_t *held, world *w, uint8_t stage, size_t pad) {
+  static const char request[] = "GET / HTTP/1.1\r\n\r\n";
+
+  memset(held, 0, sizeof(*held));
+  held->conn.sse = w->sse;
+  held->conn.stage = stage;
+  held->conn.exchange = &held->exchange;
+  jobsrv__buf_init(&held->exchange.in, NULL, 0);
+  for (int i = 0; i < 2; i++)
+    assert_ok(jobsrv__buf_puts(&held->exchange.in, request));
+  assert_non_null(jobsrv__buf_reserve(&held->exchange.in, pad));
+  memset(held->exchange.in.data + held->exchange.in.len, 'x', pad);
+  held->exchange.in.len += pad;
+}
+
+static void reading_pauses_when_enough_requests_wait(void **state) {
+  world *w = open_world(&(jobsrv_sse_options_t){ .max_pipelined = 3 });
+  held_t held;
+
+  (void) state;
+  hold(&held, w, JOBSRV__CONN_FLUSH, 0);
+  assert_true(jobsrv__conn_has_room(&held.conn));
+  assert_ok(jobsrv__buf_puts(&held.exchange.in, "GET / HTTP/1.1\r\n\r"));
+  assert_true(jobsrv__conn_has_room(&held.conn));
+  assert_ok(jobsrv__buf_puts(&held.exchange.in, "\n"));
+  assert_false(jobsrv__conn_has_room(&held.conn));
+  held.exchange.at = 18; /* the first is handled */
+  assert_true(jobsrv__conn_has_room(&held.conn));
+  jobsrv__buf_free(&held.exchange.in);
+  close_world(w);
+}
+
+static void reading_pauses_when_enough_bytes_wait(void **state) {
+  static const struct {
+    uint8_t stage;
+    size_t max;
+  } cases[] = {
+    { JOBSRV__CONN_FLUSH, JOBSRV__WAITING_MAX },
+    { JOBSRV__CONN_HANDLING, JOBSRV__WAITING_MAX },
+    { JOBSRV__CONN_STREAM, JOBSRV__STREAM_INPUT_MAX },
+  };
+  world *w = open_world(&(jobsrv_sse_options_t){ 0 });
+  held_t held;
+
+  (void) state;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    hold(&held, w, cases[i].stage, cases[i].max - 36 - 1);
+    assert_true(jobsrv__conn_has_room(&held.conn));
+    assert_ok(jobsrv__buf_putc(&held.exchange.in, 'x'));
+    assert_false(jobsrv__conn_has_room(&held.conn));
+    jobsrv__buf_free(&held.exchange.in);
+  }
+  close_world(w);
+}
+
 /* The descriptor that would be next, which is how many are in use or more. */
 static rlim_t next_descriptor(void) {
   int fd = fcntl(0, F_DUPFD_CLOEXEC, 0);
@@ -385,6 +449,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(an_idle_connection_is_closed),
   cmocka_unit_test(connections_past_their_limit_are_told_to_come_back),
   cmocka_unit_test(those_turned_away_are_bounded_too),
+  cmocka_unit_test(reading_pauses_when_enough_requests_wait),
+  cmocka_unit_test(reading_pauses_when_enough_bytes_wait),
   cmocka_unit_test(without_descriptors_accepting_pauses),
   cmocka_unit_test(connections_stay_below_the_descriptor_limit),
 };
