@@ -58,7 +58,6 @@ write_basic_package_version_file(
 install(FILES
   ${PROJECT_BINARY_DIR}/jobsrvConfig.cmake
   ${PROJECT_BINARY_DIR}/jobsrvConfigVersion.cmake
-  ${PROJECT_SOURCE_DIR}/cmake/FindJansson.cmake
   ${PROJECT_SOURCE_DIR}/cmake/FindLLHTTP.cmake
   ${PROJECT_SOURCE_DIR}/cmake/FindLibuv.cmake
   DESTINATION ${JOBSRV_CMAKEDIR} COMPONENT devel)

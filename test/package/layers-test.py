@@ -27,7 +27,7 @@ FLOORS = {
 THIRD = {
     "uv.h": ("lib", "lib/base", "lib/core", "lib/narration", "lib/sse",
              "lib/testing", "lib/jobsrvd"),
-    "jansson.h": ("lib/core", "lib/narration", "lib/sse", "lib/jobsrvd"),
+    "jansson.h": ("lib/jobsrvd",),
     "llhttp.h": ("lib/sse",),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
