@@ -128,7 +128,7 @@ int jobsrv_submit_from(jobsrv_t *srv,
  * Creates a job that the host runs by itself: it is running at once, takes no
  * slot of the queue, and ends by jobsrv_job_complete(), _fail() or, asked to
  * stop, when it lets go or its grace is over. `spec->operation` is only a
- * name to show, or NULL. Returns as jobsrv_submit().
+ * name to show, of at most 128 bytes, or NULL. Returns as jobsrv_submit().
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_begin(jobsrv_t *srv,

@@ -23,6 +23,7 @@ void jobsrv__dequeue(jobsrv_job_t *job) {
   jobsrv_t *srv = job->srv;
 
   if (atomic_load(&job->state) == JOBSRV_STATE_QUEUED &&
+      !(job->flags & JOBSRV__JOB_BEGUN) &&
       jobsrv__queue_linked(&job->in_state)) {
     job->operation->nqueued--;
     srv->nqueued--;
@@ -92,10 +93,15 @@ static void start(jobsrv_job_t *job) {
   job->started_ns = jobsrv_now(srv);
   job->started_wall = jobsrv__wall_at(srv, job->started_ns);
   jobsrv__job_move(job, JOBSRV_STATE_RUNNING);
-  if (jobsrv__job_ended(job)) /* a hook has cancelled the server's work */
-    return;
-  jobsrv__job_clock(job);
   jobsrv__job_look(job); /* a hook, or a thread, may have asked it to stop */
+  if (jobsrv__job_ended(job)) /* a hook has closed the server */
+    return;
+  if (jobsrv_token_reason(&job->token) != NULL) {
+    jobsrv__job_let_go(job); /* there is nothing yet that has to */
+    return;
+  }
+  job->flags |= JOBSRV__JOB_STARTED;
+  jobsrv__job_clock(job);
   err = call_start(job);
   if (err != 0) {
     jobsrv__job_say(job, 0, err == UV_ENOMEM ? "no_memory" : "start_failed",

@@ -21,18 +21,23 @@ int jobsrv_draining(const jobsrv_t *srv) {
 
 typedef void (*job_cb)(jobsrv_job_t *job);
 
-static void each_of(jobsrv__queue_t *head, job_cb act, job_cb when_closing) {
-  jobsrv__queue_t due;
+/*
+ * Goes round the queue once, and once more behind another that came by inside
+ * a callback. The jobs stay where whoever else asks will find them.
+ */
+static void each_of(jobsrv_t *srv, jobsrv__queue_t *head, job_cb act) {
+  uint32_t sweep = ++srv->sweeps;
   jobsrv__queue_t *link;
   jobsrv_job_t *job;
 
-  jobsrv__queue_move(&due, head);
-  while ((link = jobsrv__queue_pop(&due)) != NULL) {
-    jobsrv__queue_push_back(head, link);
+  while ((link = jobsrv__queue_front(head)) != NULL) {
     job = JOBSRV__CONTAINER(link, jobsrv_job_t, in_state);
+    if (job->sweep == sweep)
+      return;
+    job->sweep = sweep;
+    jobsrv__queue_remove(link);
+    jobsrv__queue_push_back(head, link);
     jobsrv_job_ref(job);
-    if (job->srv->phase == JOBSRV__CLOSING)
-      act = when_closing;
     act(job);
     jobsrv_job_unref(job);
   }
@@ -50,11 +55,13 @@ static void end_at_once(jobsrv_job_t *job) {
 static void each_live(jobsrv_t *srv, job_cb act) {
   jobsrv__queue_t *link;
 
-  each_of(&srv->running, act, end_at_once);
-  for (link = jobsrv__queue_front(&srv->operations); link != NULL;
+  each_of(srv, &srv->running, act);
+  for (link = jobsrv__queue_front(&srv->operations);
+       link != NULL && !atomic_load(&srv->closed); /* by a callback */
        link = jobsrv__queue_next(&srv->operations, link))
-    each_of(&JOBSRV__CONTAINER(link, jobsrv__operation_t, in_server)->queued,
-            act, end_at_once);
+    each_of(srv,
+            &JOBSRV__CONTAINER(link, jobsrv__operation_t, in_server)->queued,
+            act);
 }
 
 static void by_policy(jobsrv_job_t *job) {
@@ -168,15 +175,20 @@ static void on_finish_deadline(jobsrv_timer_t *timer) {
   drained(JOBSRV__CONTAINER(timer, jobsrv_t, drain_timer));
 }
 
-static void finish(jobsrv_t *srv) {
+static void arm_finish(jobsrv_t *srv) {
   uint64_t until = srv->drain_deadline;
   uint64_t now = jobsrv_now(srv);
 
-  srv->phase = JOBSRV__FINISHING;
   if (until < now)
     until = now;
-  jobsrv_timer_arm(srv, &srv->drain_timer, until + FINISH_NS,
-                   on_finish_deadline);
+  if (until < UINT64_MAX - FINISH_NS) /* else it was asked to wait for ever */
+    jobsrv_timer_arm(srv, &srv->drain_timer, until + FINISH_NS,
+                     on_finish_deadline);
+}
+
+static void finish(jobsrv_t *srv) {
+  srv->phase = JOBSRV__FINISHING;
+  arm_finish(srv);
   srv->observer->turn(srv);
   parts_tell_finishing(srv);
   if (srv->phase == JOBSRV__FINISHING)
@@ -225,9 +237,12 @@ int jobsrv_drain(jobsrv_t *srv,
   } else if (srv->phase == JOBSRV__DRAINING) {
     each_live(srv, by_force);
   }
-  if (srv->phase == JOBSRV__DRAINING && deadline < srv->drain_deadline) {
+  if (deadline < srv->drain_deadline) {
     srv->drain_deadline = deadline;
-    jobsrv_timer_arm(srv, &srv->drain_timer, deadline, on_drain_deadline);
+    if (srv->phase == JOBSRV__DRAINING)
+      jobsrv_timer_arm(srv, &srv->drain_timer, deadline, on_drain_deadline);
+    else if (srv->phase == JOBSRV__FINISHING)
+      arm_finish(srv);
   }
   jobsrv__drain_look(srv);
   return 0;

@@ -99,11 +99,23 @@ static void deliver(jobsrv_job_t *job) {
     jobsrv_job_unref(job); /* the server has closed and ended the job */
 }
 
-static int may_finish(const jobsrv_job_t *job) {
+/* An attempt that was given up has let go after all. [any] */
+static void count_late(jobsrv_job_t *job) {
+  unsigned char expected = JOBSRV__FINISH_ABANDONED;
+
+  if (atomic_compare_exchange_strong(&job->finish_state, &expected,
+                                     JOBSRV__FINISH_CLOSED))
+    atomic_fetch_add_explicit(&job->srv->late_finishes, 1,
+                              memory_order_relaxed);
+}
+
+static int may_finish(jobsrv_job_t *job) {
   jobsrv_state_t state = jobsrv_job_state(job);
 
-  if (jobsrv_state_terminal(state))
+  if (jobsrv_state_terminal(state)) {
+    count_late(job);
     return JOBSRV_ESETTLED;
+  }
   if (state != JOBSRV_STATE_RUNNING ||
       (job->operation != NULL && job->operation->def.style == JOBSRV_PROCESS))
     return JOBSRV_ESTATE;
@@ -113,11 +125,13 @@ static int may_finish(const jobsrv_job_t *job) {
 static int finish(jobsrv_job_t *job, jobsrv__finish_t *mine) {
   int err = claim(job, mine);
 
-  if (err != 0)
+  if (err != 0) {
+    count_late(job);
     jobsrv__finish_clear(&job->srv->alloc, mine);
-  else if (job->operation == NULL ||
-           job->operation->def.style != JOBSRV_THREAD)
+  } else if (job->operation == NULL ||
+             job->operation->def.style != JOBSRV_THREAD) {
     deliver(job); /* a thread operation lets go when `run` returns */
+  }
   return err;
 }
 
@@ -183,8 +197,7 @@ void jobsrv__job_let_go(jobsrv_job_t *job) {
   const jobsrv_reason_t *reason;
 
   if (jobsrv__job_ended(job)) {
-    if (!(job->flags & JOBSRV__JOB_FINISHED))
-      job->srv->stats.late_finishes++;
+    count_late(job);
     return;
   }
   jobsrv__token_adopt(&job->token);

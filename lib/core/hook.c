@@ -26,6 +26,8 @@ void jobsrv__hooks_call(jobsrv_job_t *job,
   jobsrv_hook_t *hook = head->next;
   jobsrv_hook_t here = { 0 };
 
+  if (hook == head)
+    return;
   /* A mark of our own keeps the place, whatever a hook adds or removes. */
   while (hook != head) {
     here.prev = hook;
@@ -33,7 +35,7 @@ void jobsrv__hooks_call(jobsrv_job_t *job,
     here.prev->next = &here;
     here.next->prev = &here;
     if (hook->cb != NULL) /* else the mark of a call further out */
-      hook->cb(hook, job, from, to);
+      JOBSRV__WITHIN(job, hook->cb(hook, job, from, to));
     hook = here.next;
     jobsrv_hook_remove(&here);
   }

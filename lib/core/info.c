@@ -75,6 +75,7 @@ void jobsrv_stats(const jobsrv_t *srv, jobsrv_stats_t *stats) {
   size_t size = stats->size < sizeof(all) ? stats->size : sizeof(all);
 
   all.size = stats->size;
+  all.late_finishes = atomic_load(&srv->late_finishes);
   all.live = srv->live;
   all.queued = srv->nqueued;
   all.running = srv->live - srv->nqueued;

@@ -104,8 +104,10 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
   jobsrv_job_ref(job);
   jobsrv__token_adopt(&job->token);
   jobsrv__token_seal(&job->token);
-  if (atomic_exchange(&job->finish_state, JOBSRV__FINISH_CLOSED) ==
-      JOBSRV__FINISH_SAID)
+  if (job->flags & JOBSRV__JOB_ABANDONED)
+    atomic_store(&job->finish_state, JOBSRV__FINISH_ABANDONED);
+  else if (atomic_exchange(&job->finish_state, JOBSRV__FINISH_CLOSED) ==
+           JOBSRV__FINISH_SAID)
     job->flags |= JOBSRV__JOB_FINISHED;
   jobsrv__wheel_disarm(&srv->wheel, &job->timer);
   if (job->token.on_parent != NULL)
@@ -120,6 +122,8 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
     payload_clear(job);
   count_end(srv, how);
   jobsrv__job_move(job, how);
+  if (jobsrv_token_reason(&job->token) != NULL)
+    jobsrv__token_fire(&job->token); /* a finish may overtake the request */
   jobsrv__registry_retain(job);
   jobsrv__keep_alive(srv);
   jobsrv__drain_look(srv);

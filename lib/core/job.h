@@ -57,7 +57,8 @@ enum {
   JOBSRV__FINISH_OPEN,
   JOBSRV__FINISH_CLAIMED,  /* one thread is writing job->finish */
   JOBSRV__FINISH_SAID,     /* written; a mail is on its way or held back */
-  JOBSRV__FINISH_CLOSED    /* ended or abandoned: too late */
+  JOBSRV__FINISH_CLOSED,   /* ended: too late */
+  JOBSRV__FINISH_ABANDONED /* too late, and the first to come is counted */
 };
 
 enum {
@@ -68,7 +69,8 @@ enum {
   JOBSRV__JOB_TOLD = 1 << 4,      /* the request to stop has been acted on */
   JOBSRV__JOB_IN_REGISTRY = 1 << 5,
   JOBSRV__JOB_HOLDS_SLOT = 1 << 6, /* counted in running */
-  JOBSRV__JOB_KILLED = 1 << 7 /* its process was sent SIGKILL */
+  JOBSRV__JOB_KILLED = 1 << 7, /* its process was sent SIGKILL */
+  JOBSRV__JOB_STARTED = 1 << 8 /* its operation knows of it */
 };
 
 struct jobsrv_job_s {
@@ -112,6 +114,7 @@ struct jobsrv_job_s {
 
   char *payload;
   uint32_t payload_len;
+  uint32_t sweep;              /* the last that has come by: drain.c */
   jobsrv__finish_t finish;     /* owned by the claimer until SAID */
   int exit_status;             /* -1: none */
   int signal;                  /* 0: none */

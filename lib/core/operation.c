@@ -66,8 +66,11 @@ int jobsrv_operation_add(jobsrv_t *srv, const jobsrv_operation_t *operation) {
   jobsrv_operation_t def;
   int err = jobsrv__options_read(&def, sizeof(def), sizeof(def), operation);
 
-  if (err != 0)
+  if (err != 0) {
+    if (operation->size >= sizeof(*operation) && operation->release != NULL)
+      operation->release(operation->data);
     return err;
+  }
   err = add(srv, &def);
   if (err != 0 && def.release != NULL)
     def.release(def.data);

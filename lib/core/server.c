@@ -176,11 +176,20 @@ int jobsrv__server_new(jobsrv_t **out,
   return 0;
 }
 
+/* Whoever takes back a hook or a turn later must not find us in it. */
+static void rings_clear(jobsrv_t *srv) {
+  while (srv->hooks.next != &srv->hooks)
+    jobsrv_hook_remove(srv->hooks.next);
+  while (srv->turns.next != &srv->turns)
+    jobsrv_turn_cancel(srv->turns.next);
+}
+
 void jobsrv__handle_closed(jobsrv_t *srv) {
   jobsrv_close_cb cb = srv->close_cb;
 
   if (--srv->handles > 0)
     return;
+  rings_clear(srv);
   if (cb != NULL)
     cb(srv, srv->close_data);
   jobsrv__token_clear(&srv->root);

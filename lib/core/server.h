@@ -50,6 +50,7 @@ struct jobsrv_s {
   char *fork_mark;             /* 1; a forked child sees 0 */
   atomic_int closed;           /* 1: only its memory is left */
   atomic_uint sinks;           /* other threads copy events for them */
+  _Atomic uint64_t late_finishes;
   jobsrv_alloc_t alloc;
   jobsrv_options_t options;    /* defaults filled in */
   jobsrv_clock_t *clock;
@@ -90,6 +91,7 @@ struct jobsrv_s {
   jobsrv_turn_t drain_turn;
   jobsrv_timer_t drain_timer;
   uint64_t drain_deadline;
+  uint32_t sweeps;
   jobsrv_close_cb drain_cb;
   void *drain_data;
   int observer_done;
@@ -161,7 +163,10 @@ void jobsrv__enqueue(jobsrv_job_t *job);
 /* Takes a job out of whatever queue and slot it is in. */
 void jobsrv__dequeue(jobsrv_job_t *job);
 
-/* A copy of the host's spec, whatever its age, with every size filled in. */
+/*
+ * A copy of the host's spec, whatever its age, with every size filled in. One
+ * that is refused has been released.
+ */
 int jobsrv__spec_read(jobsrv_spec_t *to, const jobsrv_spec_t *from);
 
 /* A registered operation, or NULL. */

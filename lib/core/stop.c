@@ -45,9 +45,11 @@ static void tell_operation(jobsrv_job_t *job) {
   const jobsrv_operation_t *def =
       job->operation != NULL ? &job->operation->def : NULL;
 
-  if (def != NULL && def->style == JOBSRV_PROCESS)
+  if (def == NULL || !(job->flags & JOBSRV__JOB_STARTED))
+    return;
+  if (def->style == JOBSRV_PROCESS)
     jobsrv__process_stop(job);
-  else if (def != NULL && def->style == JOBSRV_ASYNC && def->stop != NULL)
+  else if (def->style == JOBSRV_ASYNC && def->stop != NULL)
     JOBSRV__WITHIN(job, def->stop(job, jobsrv_token_reason(&job->token),
                                   def->data));
 }

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_DEPTH = 64 };
+enum { MAX_DEPTH = 64, MAX_NAME = 128 };
 
 static int payload_check(const jobsrv_t *srv,
                          const jobsrv_operation_t *def,
@@ -204,6 +204,9 @@ static int begin(jobsrv_t *srv, const jobsrv_spec_t *spec, jobsrv_job_t **out) {
 
   if (err == 0)
     err = jobsrv__labels_check(srv, spec);
+  if (err == 0 && spec->operation != NULL &&
+      strlen(spec->operation) > MAX_NAME)
+    err = JOBSRV_ETOOBIG;
   if (err == 0)
     err = payload_check(srv, NULL, spec, NULL);
   if (err == 0)
@@ -235,6 +238,9 @@ int jobsrv__spec_read(jobsrv_spec_t *to, const jobsrv_spec_t *from) {
 
   if (err == 0 && to->payload != NULL && to->payload_len == 0)
     to->payload_len = strlen(to->payload);
+  /* refused for what is unknown behind what is known */
+  if (err != 0 && from->size >= sizeof(*from) && from->release != NULL)
+    from->release(from->data);
   return err;
 }
 

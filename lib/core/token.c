@@ -210,6 +210,7 @@ int jobsrv__token_set(jobsrv_token_t *token,
     reason = &bare[JOBSRV_REASON_REQUESTED];
   if ((unsigned int) reason->code >= JOBSRV_REASON_MAX)
     return UV_EINVAL;
+  jobsrv__token_adopt(token); /* what is set above was first */
   there = atomic_load_explicit(&token->reason, memory_order_acquire);
   if (there != NULL)
     return there == &sealed ? JOBSRV_EENDED : JOBSRV_ESETTLED;

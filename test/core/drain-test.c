@@ -267,6 +267,150 @@ static void an_idle_server_does_not_keep_the_loop_alive(void **state) {
   fixture_close(&f);
 }
 
+static void a_drain_without_a_deadline_waits_for_its_parts(void **state) {
+  fixture f = { 0 };
+  transport t;
+  int drained = 0;
+
+  (void) state;
+  fixture_open(&f);
+  attach(&f, &t, 0);
+  assert_ok(jobsrv_drain(f.srv, UINT64_MAX, on_drained, &drained));
+  fixture_ms(&f, 60000);
+  assert_string_equal(t.log, "df");
+  assert_int_equal(drained, 0);
+  jobsrv_part_done(&t.part);
+  jobsrv_run_turns(&f.loop, 2);
+  assert_int_equal(drained, 1);
+  fixture_close(&f);
+}
+
+static void a_second_call_hastens_parts_too(void **state) {
+  fixture f = { 0 };
+  transport t;
+  int drained = 0;
+
+  (void) state;
+  fixture_open(&f);
+  attach(&f, &t, 0);
+  assert_ok(jobsrv_drain(f.srv, 3600000, on_drained, &drained));
+  jobsrv_run_turns(&f.loop, 3);
+  assert_string_equal(t.log, "df");
+  assert_ok(jobsrv_drain(f.srv, 100, NULL, NULL));
+  fixture_ms(&f, 599);
+  assert_int_equal(drained, 0);
+  fixture_ms(&f, 2);
+  assert_int_equal(drained, 1);
+  fixture_close(&f);
+}
+
+static void close_when_asked_or_ended(jobsrv_hook_t *hook,
+                                      jobsrv_job_t *job,
+                                      jobsrv_state_t from,
+                                      jobsrv_state_t to) {
+  fixture *f = hook->data;
+
+  (void) job;
+  if ((from == to && from == JOBSRV_STATE_RUNNING) ||
+      jobsrv_state_terminal(to))
+    jobsrv_close(f->srv, fixture_on_closed, f);
+}
+
+/* Opens with counted memory and three jobs that run and two that wait. */
+static void open_busy(fixture *f, jobsrv_faults_t *faults) {
+  assert_ok(jobsrv_faults_init(faults));
+  f->options.alloc = &faults->alloc;
+  fixture_open(f);
+  fixture_add(f, "op", 3);
+  fixture_add(f, "other", 3);
+  for (int i = 0; i < 5; i++)
+    fixture_submit(f, "op");
+  jobsrv_run_turns(&f->loop, 1);
+}
+
+static void close_busy(fixture *f, jobsrv_faults_t *faults) {
+  assert_true(jobsrv_run_until(&f->loop, fixture_is_closed, f, 2000));
+  fixture_close(f);
+  assert_int_equal(jobsrv_faults_live(faults), 0);
+  jobsrv_faults_free(faults);
+}
+
+static void a_hook_may_close_the_server_while_it_cancels_many(void **state) {
+  fixture f = { 0 };
+  jobsrv_faults_t faults;
+  jobsrv_hook_t hook = { .data = &f };
+
+  (void) state;
+  open_busy(&f, &faults);
+  jobsrv_hook_add(f.srv, &hook, close_when_asked_or_ended);
+  assert_ok(jobsrv_drain(f.srv, 1000, NULL, NULL));
+  close_busy(&f, &faults);
+}
+
+static void a_hook_may_close_the_server_at_the_end_of_a_job(void **state) {
+  fixture f = { 0 };
+  jobsrv_faults_t faults;
+  jobsrv_hook_t hook = { .data = &f };
+  jobsrv_job_t *job;
+
+  (void) state;
+  open_busy(&f, &faults);
+  job = fixture_begin(&f);
+  jobsrv_hook_add(f.srv, &hook, close_when_asked_or_ended);
+  assert_ok(jobsrv_job_complete(job, "{}", 0));
+  close_busy(&f, &faults);
+}
+
+static void drain_again(jobsrv_hook_t *hook,
+                        jobsrv_job_t *job,
+                        jobsrv_state_t from,
+                        jobsrv_state_t to) {
+  fixture *f = hook->data;
+
+  (void) job;
+  (void) from;
+  if (jobsrv_state_terminal(to))
+    assert_ok(jobsrv_drain(f->srv, 60000, NULL, NULL));
+}
+
+static void a_hook_may_drain_again_at_every_end(void **state) {
+  fixture f = { 0 };
+  jobsrv_faults_t faults;
+  jobsrv_hook_t hook = { .data = &f };
+
+  (void) state;
+  open_busy(&f, &faults);
+  jobsrv_hook_add(f.srv, &hook, drain_again);
+  assert_ok(jobsrv_drain(f.srv, 100, fixture_on_closed, &f));
+  fixture_ms(&f, 101);
+  assert_true(jobsrv_run_until(&f.loop, fixture_is_closed, &f, 2000));
+  f.closed = 0;
+  assert_int_equal(fixture_stats(&f).live, 0);
+  jobsrv_hook_remove(&hook);
+  jobsrv_close(f.srv, fixture_on_closed, &f);
+  close_busy(&f, &faults);
+}
+
+static void on_turn(jobsrv_turn_t *turn) {
+  (void) turn;
+}
+
+static void hooks_and_turns_may_be_taken_back_after_the_close(void **state) {
+  fixture f = { 0 };
+  jobsrv_hook_t hook = { .data = &f };
+  jobsrv_turn_t turn = { .data = &f };
+
+  (void) state;
+  fixture_open(&f);
+  jobsrv_hook_add(f.srv, &hook, close_it);
+  jobsrv_turn_ask(f.srv, &turn, on_turn);
+  fixture_close(&f);
+  jobsrv_hook_remove(&hook);
+  jobsrv_turn_cancel(&turn);
+  assert_null(hook.next);
+  assert_null(turn.next);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(an_empty_server_drains_at_once),
   cmocka_unit_test(new_work_is_refused_while_draining),
@@ -278,6 +422,12 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(close_ends_everything_that_lives),
   cmocka_unit_test(a_hook_may_close_the_server_it_is_called_by),
   cmocka_unit_test(an_idle_server_does_not_keep_the_loop_alive),
+  cmocka_unit_test(a_drain_without_a_deadline_waits_for_its_parts),
+  cmocka_unit_test(a_second_call_hastens_parts_too),
+  cmocka_unit_test(a_hook_may_close_the_server_while_it_cancels_many),
+  cmocka_unit_test(a_hook_may_close_the_server_at_the_end_of_a_job),
+  cmocka_unit_test(a_hook_may_drain_again_at_every_end),
+  cmocka_unit_test(hooks_and_turns_may_be_taken_back_after_the_close),
 };
 
 RUN(tests);

@@ -428,6 +428,84 @@ static void a_post_that_loses_to_close_is_told_so(void **state) {
   assert_int_equal(result, JOBSRV_ECLOSED);
 }
 
+static void the_name_of_a_begun_job_is_bounded(void **state) {
+  fixture f = { 0 };
+  jobsrv_spec_t spec;
+  jobsrv_job_t *job;
+  char name[130];
+
+  (void) state;
+  fixture_open(&f);
+  memset(name, 'n', sizeof(name));
+  jobsrv_spec_init(&spec);
+  spec.operation = name;
+  name[129] = '\0';
+  assert_err(jobsrv_begin(f.srv, &spec, &job), JOBSRV_ETOOBIG);
+  name[128] = '\0';
+  assert_ok(jobsrv_begin(f.srv, &spec, &job));
+  assert_string_equal(jobsrv_job_operation(job), name);
+  fixture_close(&f);
+}
+
+static void a_spec_with_unknown_settings_is_refused_and_released(
+    void **state) {
+  fixture f = { 0 };
+  struct {
+    jobsrv_spec_t spec;
+    uint64_t newer;
+  } future;
+  jobsrv_job_t *job;
+  int released = 0;
+
+  (void) state;
+  fixture_open(&f);
+  memset(&future, 0, sizeof(future));
+  future.spec.size = sizeof(future);
+  future.spec.data = &released;
+  future.spec.release = count_release;
+  future.newer = 1;
+  assert_err(jobsrv_submit(f.srv, &future.spec, NULL, NULL), JOBSRV_EOPTIONS);
+  assert_int_equal(released, 1);
+  assert_err(jobsrv_begin(f.srv, &future.spec, &job), JOBSRV_EOPTIONS);
+  assert_int_equal(released, 2);
+  assert_err(jobsrv_submit_from(f.srv, &future.spec, NULL, NULL),
+             JOBSRV_EOPTIONS);
+  assert_int_equal(released, 3);
+  fixture_close(&f);
+}
+
+static void in_hooks_the_context_is_the_job_they_are_called_for(
+    jobsrv_hook_t *hook,
+    jobsrv_job_t *job,
+    jobsrv_state_t from,
+    jobsrv_state_t to) {
+  (void) from;
+  (void) to;
+  ++*(int *) hook->data;
+  assert_ptr_equal(jobsrv_context_job(), job);
+}
+
+static void a_hook_is_called_in_the_context_of_its_job(void **state) {
+  fixture f = { 0 };
+  int calls = 0;
+  jobsrv_hook_t hook = { .data = &calls };
+  jobsrv_context_t context;
+  jobsrv_job_t *outer;
+
+  (void) state;
+  fixture_open(&f);
+  outer = fixture_begin(&f);
+  jobsrv_hook_add(f.srv, &hook,
+                  in_hooks_the_context_is_the_job_they_are_called_for);
+  jobsrv_context_enter(&context, outer);
+  (void) fixture_begin(&f);
+  assert_ptr_equal(jobsrv_context_job(), outer);
+  jobsrv_context_leave(&context);
+  assert_int_equal(calls, 2);
+  jobsrv_hook_remove(&hook);
+  fixture_close(&f);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_job_starts_in_the_turn_it_was_submitted_in),
   cmocka_unit_test(it_completes_with_a_result),
@@ -446,6 +524,9 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(hooks_see_every_transition_and_may_remove_each_other),
   cmocka_unit_test(a_thread_may_submit_and_is_called_back_on_the_loop),
   cmocka_unit_test(a_post_that_loses_to_close_is_told_so),
+  cmocka_unit_test(the_name_of_a_begun_job_is_bounded),
+  cmocka_unit_test(a_spec_with_unknown_settings_is_refused_and_released),
+  cmocka_unit_test(a_hook_is_called_in_the_context_of_its_job),
 };
 
 RUN(tests);

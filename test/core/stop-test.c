@@ -222,6 +222,115 @@ static void cancelling_a_parent_token_stops_its_jobs(void **state) {
   fixture_close(&f);
 }
 
+static void cancel_at(jobsrv_hook_t *hook,
+                      jobsrv_job_t *job,
+                      jobsrv_state_t from,
+                      jobsrv_state_t to) {
+  const jobsrv_state_t *when = hook->data;
+
+  (void) from;
+  if (to == *when)
+    (void) jobsrv_job_cancel(job, NULL);
+}
+
+static void a_hook_may_cancel_a_begun_job_at_its_creation(void **state) {
+  fixture f = { 0 };
+  jobsrv_state_t when = JOBSRV_STATE_QUEUED;
+  jobsrv_hook_t hook = { .data = &when };
+  jobsrv_job_t *job;
+
+  (void) state;
+  fixture_open(&f);
+  jobsrv_hook_add(f.srv, &hook, cancel_at);
+  job = fixture_begin(&f);
+  assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_CANCELLED);
+  assert_int_equal(fixture_stats(&f).queued, 0);
+  assert_int_equal(fixture_stats(&f).live, 0);
+  jobsrv_hook_remove(&hook);
+  fixture_close(&f);
+}
+
+static int count_start(jobsrv_job_t *job, void *data) {
+  (void) job;
+  ((told *) data)->calls += 100;
+  return 0;
+}
+
+static void what_is_cancelled_before_its_start_is_never_started(
+    void **state) {
+  fixture f = { 0 };
+  told t = { 0 };
+  jobsrv_state_t when = JOBSRV_STATE_RUNNING;
+  jobsrv_hook_t hook = { .data = &when };
+  jobsrv_operation_t op;
+  jobsrv_job_t *job;
+
+  (void) state;
+  fixture_open(&f);
+  jobsrv_operation_init(&op);
+  op.name = "counted";
+  op.start = count_start;
+  op.stop = on_stop;
+  op.data = &t;
+  assert_ok(jobsrv_operation_add(f.srv, &op));
+  jobsrv_hook_add(f.srv, &hook, cancel_at);
+  job = fixture_submit(&f, "counted");
+  jobsrv_run_turns(&f.loop, 1);
+  assert_int_equal(t.calls, 0);
+  assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_CANCELLED);
+  jobsrv_hook_remove(&hook);
+  fixture_close(&f);
+}
+
+static void nothing(jobsrv_t *srv, void *data) {
+  (void) srv;
+  (void) data;
+}
+
+/* The request is behind the finish on its way to the loop. */
+static void a_finish_that_overtakes_a_cancel_still_stops_what_is_below(
+    void **state) {
+  fixture f = { 0 };
+  jobsrv_spec_t spec;
+  jobsrv_job_t *parent, *child;
+
+  (void) state;
+  fixture_open(&f);
+  parent = fixture_begin(&f);
+  jobsrv_spec_init(&spec);
+  spec.parent = jobsrv_job_token(parent);
+  assert_ok(jobsrv_begin(f.srv, &spec, &child));
+  assert_ok(jobsrv_post(f.srv, nothing, NULL));
+  assert_ok(jobsrv_job_complete(parent, NULL, 0));
+  assert_ok(jobsrv_job_cancel(parent, NULL));
+  jobsrv_run_turns(&f.loop, 3);
+  assert_int_equal(jobsrv_job_state(parent), JOBSRV_STATE_COMPLETED);
+  assert_true(jobsrv_job_cancelled(child));
+  fixture_ms(&f, 5001);
+  assert_int_equal(jobsrv_job_state(child), JOBSRV_STATE_CANCELLED);
+  fixture_close(&f);
+}
+
+static void a_late_finish_of_an_abandoned_job_is_counted_once(void **state) {
+  fixture f = { .options = { .grace_ms = 20 } };
+  jobsrv_job_t *job, *other;
+
+  (void) state;
+  fixture_open(&f);
+  job = fixture_begin(&f);
+  other = fixture_begin(&f);
+  assert_ok(jobsrv_job_cancel(job, NULL));
+  fixture_ms(&f, 21);
+  assert_int_equal(fixture_stats(&f).late_finishes, 0);
+  assert_err(jobsrv_job_complete(job, NULL, 0), JOBSRV_ESETTLED);
+  assert_err(jobsrv_job_fail(job, NULL, NULL), JOBSRV_ESETTLED);
+  assert_int_equal(fixture_stats(&f).late_finishes, 1);
+  assert_ok(jobsrv_job_complete(other, NULL, 0));
+  assert_err(jobsrv_job_complete(other, NULL, 0), JOBSRV_ESETTLED);
+  assert_int_equal(fixture_stats(&f).late_finishes, 1);
+  fixture_close(&f);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_queued_job_ends_at_once_when_it_is_cancelled),
   cmocka_unit_test(a_running_job_ends_when_it_has_let_go),
@@ -233,6 +342,10 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_timeout_that_is_not_heeded_abandons_as_failed),
   cmocka_unit_test(one_that_is_not_cancellable_says_so_and_can_change),
   cmocka_unit_test(cancelling_a_parent_token_stops_its_jobs),
+  cmocka_unit_test(a_hook_may_cancel_a_begun_job_at_its_creation),
+  cmocka_unit_test(what_is_cancelled_before_its_start_is_never_started),
+  cmocka_unit_test(a_finish_that_overtakes_a_cancel_still_stops_what_is_below),
+  cmocka_unit_test(a_late_finish_of_an_abandoned_job_is_counted_once),
 };
 
 RUN(tests);

@@ -264,7 +264,7 @@ static void an_abandoned_thread_is_replaced(void **state) {
     pause_loop(&f, 10);
   assert_int_equal(f.srv->stats.threads, 1);
   assert_int_equal(f.srv->stats.lost_threads, 0);
-  assert_int_equal(f.srv->stats.late_finishes, 1);
+  assert_int_equal(f.srv->late_finishes, 1);
   assert_state(job, "cancelled");
   server_close(&f);
   wait_for_memory(&f);

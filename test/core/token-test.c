@@ -189,6 +189,31 @@ static void another_thread_sees_it_at_once_and_the_loop_soon(void **state) {
   fixture_close(&f);
 }
 
+static void cancel_quietly(void *data) {
+  assert_ok(jobsrv_token_cancel(data, NULL));
+}
+
+/* The loop has not heard of the parent's reason yet. */
+static void a_reason_from_above_cannot_be_replaced_below(void **state) {
+  fixture f = { 0 };
+  jobsrv_reason_t other = { JOBSRV_REASON_REPLACED, "too late", NULL };
+  jobsrv_token_t *parent, *child;
+  uv_thread_t thread;
+
+  (void) state;
+  fixture_open(&f);
+  assert_ok(jobsrv_token_new(&parent, f.srv, NULL));
+  assert_ok(jobsrv_token_new(&child, f.srv, parent));
+  assert_ok(uv_thread_create(&thread, cancel_quietly, parent));
+  assert_ok(uv_thread_join(&thread));
+  assert_int_equal(jobsrv_token_reason(child)->code, JOBSRV_REASON_REQUESTED);
+  assert_err(jobsrv_token_cancel(child, &other), JOBSRV_ESETTLED);
+  assert_int_equal(jobsrv_token_reason(child)->code, JOBSRV_REASON_REQUESTED);
+  jobsrv_token_unref(child);
+  jobsrv_token_unref(parent);
+  fixture_close(&f);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(watches_fire_once_and_in_order),
   cmocka_unit_test(a_callback_may_unwatch_a_later_watch),
@@ -198,6 +223,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(an_unknown_reason_is_refused),
   cmocka_unit_test(closing_the_server_cancels_every_token),
   cmocka_unit_test(another_thread_sees_it_at_once_and_the_loop_soon),
+  cmocka_unit_test(a_reason_from_above_cannot_be_replaced_below),
 };
 
 RUN(tests);
