@@ -294,7 +294,7 @@ static jobsrv__log_t *make_log(jobsrv_job_t *job) {
 /* From now on it can only become shorter. */
 static void finish_log(jobsrv__log_t *log) {
   jobsrv__queue_remove(&log->in_class);
-  if (log->head != NULL)
+  if (log->head != NULL && log->logs != NULL)
     jobsrv__queue_push_back(&log->logs->ended, &log->in_class);
   atomic_store_explicit(&log->ended, 1, memory_order_release);
 }
@@ -431,7 +431,8 @@ void jobsrv__logs_flush(jobsrv_t *srv) {
   jobsrv__queue_move(&dirty, &logs->dirty);
   while ((link = jobsrv__queue_pop(&dirty)) != NULL)
     jobsrv__cursors_tell(JOBSRV__CONTAINER(link, jobsrv__log_t, in_dirty));
-  if (!jobsrv__queue_empty(&logs->dirty))
+  /* a callback may have closed the server, and the logs with it */
+  if (srv->narration != NULL && !jobsrv__queue_empty(&logs->dirty))
     jobsrv__turn_wanted(srv);
 }
 

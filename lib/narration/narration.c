@@ -32,6 +32,9 @@ void jobsrv__narration_attach(jobsrv__narration_t *narration, jobsrv_t *srv) {
 
 void jobsrv__narration_free(jobsrv__narration_t *narration,
                             const jobsrv_alloc_t *alloc) {
+  jobsrv__buf_free(&narration->body);
+  jobsrv__buf_free(&narration->text);
+  jobsrv__buf_free(&narration->json);
   jobsrv__free(alloc, narration);
 }
 
@@ -330,10 +333,9 @@ static void on_close(jobsrv_t *srv) {
     jobsrv__writer_close(narration->writer);
   jobsrv__logs_close(srv);
   srv->narration = NULL;
-  jobsrv__buf_free(&narration->body);
-  jobsrv__buf_free(&narration->text);
-  jobsrv__buf_free(&narration->json);
-  jobsrv__free(&srv->alloc, narration);
+  narration->closed = 1;
+  if (!narration->delivering) /* else whoever delivers is still using it */
+    jobsrv__narration_free(narration, &srv->alloc);
 }
 
 const jobsrv__observer_t jobsrv__narration_observer = {

@@ -30,6 +30,8 @@ struct jobsrv__narration_s {
   jobsrv__queue_t sinks;      /* in order of adding */
   jobsrv__queue_t later;      /* events that came while one was delivered */
   int delivering;
+  jobsrv__queue_t mark;       /* the place among the sinks meanwhile */
+  int closed;                 /* while delivering: freed behind it */
   jobsrv__buf_t body;         /* of the event that is being made */
   jobsrv__buf_t text;         /* of a child's line, for sinks */
   jobsrv__buf_t json;         /* of the event that is being delivered */
@@ -44,7 +46,7 @@ static inline jobsrv__narration_t *jobsrv__narration(const jobsrv_t *srv) {
 jobsrv__narration_t *jobsrv__narration_new(const jobsrv_alloc_t *alloc);
 void jobsrv__narration_attach(jobsrv__narration_t *narration, jobsrv_t *srv);
 
-/* For one that was never attached. */
+/* For one that was never attached, or is closed. */
 void jobsrv__narration_free(jobsrv__narration_t *narration,
                             const jobsrv_alloc_t *alloc);
 
@@ -97,7 +99,7 @@ int jobsrv__sink_add(jobsrv_t *srv,
 void jobsrv__sinks_deliver(jobsrv__narration_t *narration,
                            const jobsrv_event_t *event);
 
-/* Closes them all, newest first. */
+/* Closes them all, newest first; also from inside an event of theirs. */
 void jobsrv__sinks_close(jobsrv__narration_t *narration);
 
 /* ---- event.c ---- */

@@ -83,16 +83,16 @@ static void deliver(jobsrv__narration_t *narration,
                     const jobsrv_event_t *event) {
   jobsrv__queue_t *head = &narration->sinks;
   jobsrv__queue_t *at = head->next;
-  jobsrv__queue_t mark = { NULL, NULL };
+  jobsrv__queue_t *mark = &narration->mark;
   jobsrv_sink_t *sink;
 
-  while (at != head) {
+  while (at != head && !narration->closed) {
     sink = JOBSRV__CONTAINER(at, jobsrv_sink_t, link);
-    jobsrv__queue_push_front(at, &mark); /* behind `at` */
+    jobsrv__queue_push_front(at, mark); /* behind `at` */
     if (wants(sink, event))
       sink->ops.event(sink->self, event);
-    at = mark.next;
-    jobsrv__queue_remove(&mark);
+    at = mark->next;
+    jobsrv__queue_remove(mark);
   }
 }
 
@@ -147,11 +147,17 @@ void jobsrv__sinks_deliver(jobsrv__narration_t *narration,
     jobsrv__free(&narration->logs.srv->alloc, later);
   }
   narration->delivering = 0;
+  if (narration->closed)
+    jobsrv__narration_free(narration, &narration->logs.srv->alloc);
 }
 
 void jobsrv__sinks_close(jobsrv__narration_t *narration) {
   jobsrv__queue_t *link;
 
-  while ((link = jobsrv__queue_back(&narration->sinks)) != NULL)
-    jobsrv_sink_remove(JOBSRV__CONTAINER(link, jobsrv_sink_t, link));
+  while ((link = jobsrv__queue_back(&narration->sinks)) != NULL) {
+    if (link == &narration->mark)
+      jobsrv__queue_remove(link);
+    else
+      jobsrv_sink_remove(JOBSRV__CONTAINER(link, jobsrv_sink_t, link));
+  }
 }

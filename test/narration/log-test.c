@@ -433,6 +433,53 @@ static void a_failed_allocation_leaves_the_numbers_whole(void **state) {
   assert_true(n > 4);
 }
 
+static void close_its_server(jobsrv_cursor_t *cursor) {
+  jobsrv_close(cursor->data, NULL, NULL);
+}
+
+static void a_reader_may_close_the_server_when_it_is_told(void **state) {
+  jobsrv_cursor_t cursors[3] = { { 0 } };
+  world_t world;
+  int i;
+
+  (void) state;
+  world_open(&world);
+  for (i = 0; i < 3; i++) {
+    jobsrv_job_t *job = begin_job(&world);
+
+    cursors[i].data = world.srv;
+    assert_ok(jobsrv_cursor_attach(&cursors[i], job, 0, close_its_server));
+    say(job, 1, 3);
+  }
+  world_turn(&world);
+  world.srv = NULL;
+  for (i = 0; i < 3; i++)
+    jobsrv_cursor_detach(&cursors[i]);
+  world_close(&world);
+}
+
+static void the_first_number_a_job_tells_is_the_first_it_retains(
+    void **state) {
+  jobsrv_job_info_t info = { .size = sizeof(info) };
+  jobsrv_cursor_t cursor = { 0 };
+  jobsrv_view_t view;
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_init(&world);
+  world.options.max_events_per_job = 16;
+  world_start(&world);
+  job = begin_job(&world);
+  say(job, 1, 100);
+  assert_ok(jobsrv_cursor_attach(&cursor, job, 0, NULL));
+  assert_int_equal(jobsrv_cursor_peek(&cursor, &view), JOBSRV_READ_GAP);
+  jobsrv_job_info(job, &info);
+  assert_int_equal(info.first_seq, view.missed_to + 1);
+  jobsrv_cursor_detach(&cursor);
+  world_close(&world);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(an_event_is_one_chunk_around_one_event_of_a_stream),
   cmocka_unit_test(all_but_narration_is_named),
@@ -450,6 +497,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(what_was_dropped_is_announced_before_what_follows),
   cmocka_unit_test(a_body_too_large_for_a_frame_is_refused),
   cmocka_unit_test(a_failed_allocation_leaves_the_numbers_whole),
+  cmocka_unit_test(a_reader_may_close_the_server_when_it_is_told),
+  cmocka_unit_test(the_first_number_a_job_tells_is_the_first_it_retains),
 };
 
 RUN(tests);

@@ -307,6 +307,50 @@ static void adding_may_fail_without_a_trace(void **state) {
   world_close(&world);
 }
 
+static void close_server(spy_t *spy, const jobsrv_event_t *event) {
+  (void) event;
+  jobsrv_close(spy->world->srv, NULL, NULL);
+}
+
+static void narrate_and_close(spy_t *spy, const jobsrv_event_t *event) {
+  (void) jobsrv_narrate(event->job, "last", "words");
+  assert_ok(jobsrv_job_complete(spy->victim, NULL, 0));
+  jobsrv_close(spy->world->srv, NULL, NULL);
+}
+
+static void a_sink_may_close_the_server(void **state) {
+  void (*const acts[])(spy_t *, const jobsrv_event_t *) = {
+    close_server, narrate_and_close,
+  };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  for (int when = 0; when < 3; when++) {
+    for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {
+      spy_t before = { 0 }, spy = { 0 }, behind = { 0 };
+
+      world_open(&world);
+      add(&world, &before);
+      add(&world, &spy);
+      add(&world, &behind);
+      spy.victim = begin_job(&world);
+      job = begin_job(&world);
+      spy.once = acts[i];
+      if (when == 0)
+        assert_ok(jobsrv_narrate(job, "a", "b"));
+      else if (when == 1)
+        assert_ok(jobsrv_job_cancel(job, NULL));
+      else
+        assert_ok(jobsrv_job_complete(job, "{}", 0));
+      assert_int_equal(before.closed, 1);
+      assert_int_equal(spy.closed, 1);
+      assert_int_equal(behind.closed, 1);
+      world_close(&world);
+    }
+  }
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_sink_sees_a_job_from_creation_to_end),
   cmocka_unit_test(its_level_is_a_floor),
@@ -317,6 +361,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(an_end_inside_an_event_is_shown_to_all_in_order),
   cmocka_unit_test(the_end_tells_how_and_brings_the_record),
   cmocka_unit_test(adding_may_fail_without_a_trace),
+  cmocka_unit_test(a_sink_may_close_the_server),
 };
 
 RUN(tests);
