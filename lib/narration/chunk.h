@@ -20,7 +20,7 @@
 
 enum {
   JOBSRV__CHUNK_MIN = 1024,     /* sizes of the whole allocation */
-  JOBSRV__CHUNK_MAX = 32 * 1024,
+  JOBSRV__CHUNK_MAX = 64 * 1024,
   JOBSRV__FRAME_MAX = 0xffffff  /* six digits of size line */
 };
 
