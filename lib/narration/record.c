@@ -228,7 +228,7 @@ static size_t write_record(const jobsrv_job_t *job,
   else if (job->labels != NULL && job->labels->ntags > 0)
     put(&out, ",\"tags_omitted\":true");
   put_events(&out, job, ended);
-  if (ended)
+  if (ended && job->retain_ns < UINT64_MAX - job->finished_wall)
     put_time(&out, ",\"expires_at\":", job->finished_wall + job->retain_ns);
   put_text(&out, ",\"principal\":", info->principal);
   if (!ended)

@@ -506,6 +506,27 @@ static void all_else_is_no_cursor(void **state) {
   world_close(&world);
 }
 
+static void one_that_is_kept_for_ever_does_not_say_until_when(void **state) {
+  jobsrv_job_t *job;
+  jobsrv_spec_t spec;
+  world_t world;
+  char text[2048];
+  size_t len;
+
+  (void) state;
+  world_open(&world);
+  jobsrv_spec_init(&spec);
+  spec.retain_ms = UINT64_MAX;
+  assert_ok(jobsrv_begin(world.srv, &spec, &job));
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  len = jobsrv_job_record(job, 0, text, sizeof(text) - 1);
+  assert_true(len < sizeof(text));
+  text[len] = '\0';
+  assert_contains(text, "finished_at");
+  assert_null(strstr(text, "expires_at"));
+  world_close(&world);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_running_job_says_what_it_is),
   cmocka_unit_test(a_completed_job_has_its_result),
@@ -523,6 +544,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(an_id_or_a_bare_number_is_a_place),
   cmocka_unit_test(another_boot_is_told_apart),
   cmocka_unit_test(all_else_is_no_cursor),
+  cmocka_unit_test(one_that_is_kept_for_ever_does_not_say_until_when),
 };
 
 RUN(tests);
