@@ -193,8 +193,16 @@ void jobsrv__job_say(jobsrv_job_t *job,
     jobsrv__finish_clear(alloc, &mine);
 }
 
+int jobsrv__job_close_finish(jobsrv_job_t *job) {
+  if (atomic_exchange(&job->finish_state, JOBSRV__FINISH_CLOSED) ==
+      JOBSRV__FINISH_SAID)
+    job->flags |= JOBSRV__JOB_FINISHED;
+  return (job->flags & JOBSRV__JOB_FINISHED) != 0;
+}
+
 void jobsrv__job_let_go(jobsrv_job_t *job) {
   const jobsrv_reason_t *reason;
+  int finished;
 
   if (jobsrv__job_ended(job)) {
     count_late(job);
@@ -205,8 +213,8 @@ void jobsrv__job_let_go(jobsrv_job_t *job) {
   reason = jobsrv_token_reason(&job->token);
   if (reason != NULL)
     jobsrv__job_note_stop(job);
-  if (atomic_load(&job->finish_state) == JOBSRV__FINISH_SAID &&
-      job->finish.completed)
+  finished = jobsrv__job_close_finish(job);
+  if (finished && job->finish.completed)
     jobsrv__job_end(job, JOBSRV_STATE_COMPLETED);
   else if (reason != NULL && reason->code <= JOBSRV_REASON_PARENT)
     jobsrv__job_end(job, JOBSRV_STATE_CANCELLED);

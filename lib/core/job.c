@@ -101,14 +101,13 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
 
   if (jobsrv__job_ended(job))
     return;
-  jobsrv_job_ref(job);
+  jobsrv_job_ref(job); /* the registry may drop its own below */
   jobsrv__token_adopt(&job->token);
   jobsrv__token_seal(&job->token);
   if (job->flags & JOBSRV__JOB_ABANDONED)
     atomic_store(&job->finish_state, JOBSRV__FINISH_ABANDONED);
-  else if (atomic_exchange(&job->finish_state, JOBSRV__FINISH_CLOSED) ==
-           JOBSRV__FINISH_SAID)
-    job->flags |= JOBSRV__JOB_FINISHED;
+  else
+    (void) jobsrv__job_close_finish(job);
   jobsrv__wheel_disarm(&srv->wheel, &job->timer);
   if (job->token.on_parent != NULL)
     jobsrv_token_unwatch(job->token.on_parent);

@@ -145,6 +145,12 @@ void jobsrv__job_abandon(jobsrv_job_t *job);
 const char *jobsrv__job_error_code(const jobsrv_job_t *job);
 const char *jobsrv__job_error_message(const jobsrv_job_t *job);
 
+/*
+ * From now on it is too late to finish; before the outcome is judged, so that
+ * whoever was told 0 is heard. Returns 1 when a finish was said in time.
+ */
+int jobsrv__job_close_finish(jobsrv_job_t *job);
+
 /* Frees what a finish holds and zeroes it. */
 void jobsrv__finish_clear(const jobsrv_alloc_t *alloc,
                           jobsrv__finish_t *finish);

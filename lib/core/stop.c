@@ -125,7 +125,7 @@ void jobsrv__job_abandon(jobsrv_job_t *job) {
 
   if (jobsrv__job_ended(job))
     return;
-  if (atomic_load(&job->finish_state) == JOBSRV__FINISH_SAID &&
+  if (jobsrv__job_close_finish(job) &&
       (operation == NULL || operation->def.style != JOBSRV_THREAD)) {
     jobsrv__job_let_go(job); /* it has; only its message is on the way */
     return;
