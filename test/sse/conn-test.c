@@ -247,6 +247,10 @@ static void an_accepted_head_is_told_to_continue(void **state) {
   assert_int_equal(peer.len, 25);
   peer_send(&peer, "{\"operation\":\"work\"}");
   assert_true(peer_wait(&peer, &w.f.loop, "HTTP/1.1 202", 5000));
+  assert_null(strstr(peer.text, "\r\nConnection: close\r\n"));
+  jobsrv_run_turns(&w.f.loop, 3);
+  peer_recv(&peer);
+  assert_int_equal(ask(&w, &peer, "GET /health", "", NULL), 200);
   peer_close(&peer);
   world_close(&w);
 }
