@@ -24,7 +24,7 @@ int jobsrv_new(jobsrv_t **out,
     return UV_ENOMEM;
   err = jobsrv__server_new(&srv, loop, options);
   if (err != 0) {
-    jobsrv__narration_free(narration, &alloc);
+    jobsrv__free(&alloc, narration); /* not attached: it holds nothing yet */
     return err;
   }
   jobsrv__narration_attach(narration, srv);
