@@ -87,7 +87,8 @@ static inline void jobsrv_spec_init(jobsrv_spec_t *spec) {
 /*
  * Creates a job; it starts in a later part of this turn of the loop, when
  * there is room for it. `*out`, when asked for, is lent: use jobsrv_job_ref()
- * to keep it past the job's retention. `mistake` may be NULL.
+ * to keep it past the job's retention. It is NULL when a hook has ended the job
+ * and the server has already forgotten it. `mistake` may be NULL.
  *
  * Returns 0; JOBSRV_ENOOPERATION; JOBSRV_EPAYLOAD, with `*mistake` (struct
  * jobsrv_mistake_s of operation.h) filled by the operation's check or by the

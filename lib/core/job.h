@@ -100,8 +100,8 @@ struct jobsrv_job_s {
   uint64_t ticket;             /* place in the queue order */
   jobsrv__queue_t in_state;    /* queued: its operation's; running; retained */
   jobsrv_timer_t timer;        /* whatever is next: see jobsrv__job_clock() */
-  uint32_t timeout_ms;         /* 0: none; saturated */
-  uint32_t grace_ms;
+  uint64_t timeout_ns;         /* 0: none; of one attempt */
+  uint64_t grace_ns;
   uint64_t deadline_ns;        /* 0: none; monotonic */
   uint64_t stop_ns;            /* 0: not told to stop; when told */
   uint64_t created_ns;

@@ -11,6 +11,7 @@ void jobsrv__registry_init(jobsrv_t *srv, uint64_t seed) {
   jobsrv__registry_t *registry = &srv->registry;
 
   registry->slab.alloc = &srv->alloc;
+  registry->slab.slot_size = sizeof(jobsrv_job_t);
   jobsrv__map_init(&registry->by_id, &srv->alloc, seed);
   jobsrv__queue_init(&registry->retained);
 }

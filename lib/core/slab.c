@@ -46,7 +46,7 @@ jobsrv_job_t *jobsrv__slab_take(jobsrv__slab_t *slab) {
   slab->free = job->data;
   index = job->index;
   generation = job->generation;
-  memset(job, 0, sizeof(*job));
+  memset(job, 0, slab->slot_size);
   job->index = index;
   job->generation = generation;
   return job;

@@ -8,6 +8,8 @@
 
 typedef struct jobsrv__slab_s {
   const jobsrv_alloc_t *alloc;
+  size_t slot_size; /* not a constant: the C library clears faster than
+                       what compilers put in place of a known length */
   jobsrv_job_t **blocks;
   uint32_t nblocks;
   uint32_t cap;

@@ -144,11 +144,11 @@ static uint64_t later(uint64_t from, uint64_t ns) {
 }
 
 static uint64_t grace_end(const jobsrv_job_t *job) {
-  uint64_t grace = job->grace_ms * NS_PER_MS;
+  uint64_t end = later(job->stop_ns, job->grace_ns);
 
   if (job->flags & JOBSRV__JOB_KILLED)
-    grace += KILL_MS * NS_PER_MS;
-  return later(job->stop_ns, grace);
+    end = later(end, KILL_MS * NS_PER_MS);
+  return end;
 }
 
 static void on_grace_end(jobsrv_job_t *job) {
@@ -176,8 +176,8 @@ static void on_clock(jobsrv_timer_t *timer) {
     jobsrv__job_clock(job);
   else if (job->deadline_ns != 0 && now >= job->deadline_ns)
     jobsrv__job_stop(job, JOBSRV_REASON_DEADLINE);
-  else if (job->timeout_ms != 0 && job->started_ns != 0 &&
-           now >= later(job->started_ns, job->timeout_ms * NS_PER_MS))
+  else if (job->timeout_ns != 0 && job->started_ns != 0 &&
+           now >= later(job->started_ns, job->timeout_ns))
     jobsrv__job_stop(job, JOBSRV_REASON_ATTEMPT_TIMEOUT);
   else
     jobsrv__job_clock(job);
@@ -195,8 +195,8 @@ void jobsrv__job_clock(jobsrv_job_t *job) {
   } else {
     if (job->deadline_ns != 0)
       next = job->deadline_ns;
-    attempt = later(job->started_ns, job->timeout_ms * NS_PER_MS);
-    if (job->timeout_ms != 0 && job->started_ns != 0 && attempt < next)
+    attempt = later(job->started_ns, job->timeout_ns);
+    if (job->timeout_ns != 0 && job->started_ns != 0 && attempt < next)
       next = attempt;
   }
   if (next != UINT64_MAX)

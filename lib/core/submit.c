@@ -60,10 +60,6 @@ static uint64_t first_set(uint64_t a, uint64_t b, uint64_t c) {
   return a != 0 ? a : b != 0 ? b : c;
 }
 
-static uint32_t saturated(uint64_t ms) {
-  return ms < UINT32_MAX ? (uint32_t) ms : UINT32_MAX;
-}
-
 static uint64_t ns_of(uint64_t ms) {
   return ms < UINT64_MAX / 1000000 ? ms * 1000000 : UINT64_MAX;
 }
@@ -78,9 +74,9 @@ static void set_clocks(jobsrv_job_t *job, const jobsrv_spec_t *spec) {
 
   job->created_ns = jobsrv_now(job->srv);
   job->created_wall = jobsrv__wall_at(job->srv, job->created_ns);
-  job->timeout_ms = saturated(
+  job->timeout_ns = ns_of(
       first_set(spec->timeout_ms, def->timeout_ms, options->timeout_ms));
-  job->grace_ms = saturated(first_set(def->grace_ms, options->grace_ms, 0));
+  job->grace_ns = ns_of(first_set(def->grace_ms, options->grace_ms, 0));
   job->retain_ns = ns_of(
       first_set(spec->retain_ms, def->retain_ms, options->retain_ms));
   if (deadline != 0 && ns_of(deadline) < UINT64_MAX - job->created_ns)
@@ -194,7 +190,7 @@ static int submit(jobsrv_t *srv,
     jobsrv__job_look(job);
   }
   if (out != NULL)
-    *out = job;
+    *out = jobsrv_job_by_handle(srv, handle);
   return 0;
 }
 
