@@ -34,10 +34,10 @@ struct jobsrv_clock_watch_s {
 };
 
 /*
- * A source of time. `monotonic_ns` is never 0 and never goes back; `wall_ns` is nanoseconds
- * since 1970-01-01T00:00:00Z. Both are called from any thread. With `attach`
- * set, the server does not arm a timer in its loop: it attaches one watch and
- * waits to be ticked; `detach` ends that.
+ * A source of time. `monotonic_ns` is never 0 and never goes back; `wall_ns` is
+ * nanoseconds since 1970-01-01T00:00:00Z. Both are called from any thread. With
+ * `attach` set, the server does not arm a timer in its loop: it attaches one
+ * watch and waits to be ticked; `detach` ends that.
  */
 struct jobsrv_clock_s {
   uint64_t (*monotonic_ns)(const jobsrv_clock_t *clock);
