@@ -73,6 +73,7 @@ static void reason_free(const jobsrv_token_t *token) {
 }
 
 static void watch_unlink(jobsrv_token_watch_t *watch) {
+  assert(watch->next != NULL && watch->prev != NULL);
   watch->prev->next = watch->next;
   watch->next->prev = watch->prev;
   watch->next = NULL;
