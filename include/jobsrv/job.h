@@ -225,8 +225,8 @@ JOBSRV_EXTERN const char *jobsrv_job_id(const jobsrv_job_t *job,
 JOBSRV_EXTERN const char *jobsrv_job_operation(const jobsrv_job_t *job);
 
 /*
- * [any while running] The payload as it was submitted, NUL-terminated; NULL
- * once it has been taken.
+ * [any while running] The payload as it was submitted, NUL-terminated; "{}" if
+ * there was none, and once the job has ended. `len` may be NULL.
  */
 JOBSRV_EXTERN const char *jobsrv_job_payload(const jobsrv_job_t *job,
                                              size_t *len);
