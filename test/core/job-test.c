@@ -192,6 +192,33 @@ static void a_spec_of_another_size_is_refused(void **state) {
   fixture_close(&f);
 }
 
+static void a_payload_reads_as_submitted_until_the_end(void **state) {
+  fixture f = { 0 };
+  jobsrv_spec_t spec;
+  jobsrv_job_t *job;
+  size_t len = 0;
+
+  (void) state;
+  fixture_open(&f);
+  fixture_add(&f, "op", 0);
+  assert_string_equal(jobsrv_job_payload(fixture_submit(&f, "op"), &len),
+                      "{}");
+  assert_int_equal(len, 2);
+  jobsrv_spec_init(&spec);
+  spec.operation = "op";
+  spec.payload = " {\"big\": 1e400000}";
+  assert_err(jobsrv_submit(f.srv, &spec, NULL, &job), JOBSRV_EPAYLOAD);
+  spec.payload = " {\"a\": 1.50} and what is behind its length";
+  spec.payload_len = 12;
+  assert_ok(jobsrv_submit(f.srv, &spec, NULL, &job));
+  jobsrv_run_turns(&f.loop, 1);
+  assert_string_equal(jobsrv_job_payload(job, &len), " {\"a\": 1.50}");
+  assert_int_equal(len, 12);
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  assert_string_equal(jobsrv_job_payload(job, NULL), "{}");
+  fixture_close(&f);
+}
+
 static void tags_beyond_their_bounds_are_refused(void **state) {
   fixture f = { .options = { .max_tags = 1 } };
   jobsrv_tag_t tags[2] = { { "colour", "blue" }, { "size", "l" } };
@@ -516,6 +543,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(an_operation_may_finish_inside_its_start),
   cmocka_unit_test(refusals_name_their_cause_and_release_the_data),
   cmocka_unit_test(a_spec_of_another_size_is_refused),
+  cmocka_unit_test(a_payload_reads_as_submitted_until_the_end),
   cmocka_unit_test(tags_beyond_their_bounds_are_refused),
   cmocka_unit_test(a_job_is_found_by_id_until_it_expires),
   cmocka_unit_test(retention_is_bounded_by_count_and_the_oldest_goes),
