@@ -195,6 +195,7 @@ static int submit(jobsrv_t *srv,
 }
 
 static int begin(jobsrv_t *srv, const jobsrv_spec_t *spec, jobsrv_job_t **out) {
+  jobsrv_handle_t handle;
   jobsrv_job_t *job;
   int err = admit(srv, 0);
 
@@ -224,8 +225,9 @@ static int begin(jobsrv_t *srv, const jobsrv_spec_t *spec, jobsrv_job_t **out) {
     jobsrv__job_clock(job);
     jobsrv__job_look(job);
   }
-  *out = job;
+  handle = jobsrv_job_handle(job);
   jobsrv_job_unref(job);
+  *out = jobsrv_job_by_handle(srv, handle);
   return 0;
 }
 

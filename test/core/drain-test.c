@@ -252,6 +252,34 @@ static void a_hook_may_close_the_server_it_is_called_by(void **state) {
   fixture_close(&f);
 }
 
+static void close_at_creation(jobsrv_hook_t *hook,
+                              jobsrv_job_t *job,
+                              jobsrv_state_t from,
+                              jobsrv_state_t to) {
+  fixture *f = hook->data;
+
+  (void) job;
+  (void) from;
+  (void) to;
+  jobsrv_close(f->srv, fixture_on_closed, f);
+}
+
+static void a_job_whose_creation_closed_the_server_is_not_lent(void **state) {
+  fixture f = { 0 };
+  jobsrv_hook_t hook = { .data = &f };
+  jobsrv_spec_t spec;
+  jobsrv_job_t *job;
+
+  (void) state;
+  fixture_open(&f);
+  jobsrv_hook_add(f.srv, &hook, close_at_creation);
+  jobsrv_spec_init(&spec);
+  assert_ok(jobsrv_begin(f.srv, &spec, &job));
+  assert_null(job);
+  assert_true(jobsrv_run_until(&f.loop, fixture_is_closed, &f, 2000));
+  fixture_close(&f);
+}
+
 static void an_idle_server_does_not_keep_the_loop_alive(void **state) {
   fixture f = { 0 };
   jobsrv_job_t *job;
@@ -421,6 +449,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_part_that_never_answers_holds_it_up_for_half_a_second),
   cmocka_unit_test(close_ends_everything_that_lives),
   cmocka_unit_test(a_hook_may_close_the_server_it_is_called_by),
+  cmocka_unit_test(a_job_whose_creation_closed_the_server_is_not_lent),
   cmocka_unit_test(an_idle_server_does_not_keep_the_loop_alive),
   cmocka_unit_test(a_drain_without_a_deadline_waits_for_its_parts),
   cmocka_unit_test(a_second_call_hastens_parts_too),
