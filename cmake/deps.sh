@@ -21,6 +21,7 @@ libuv1-dev     build  pkg-config --exists libuv
 libjansson-dev build  pkg-config --exists jansson
 node-llhttp    build  jobsrv_has_llhttp
 libcmocka-dev  check  pkg-config --exists cmocka
+locales        check  [ -f /usr/share/i18n/locales/de_DE ]
 g++            check  command -v c++
 python3        check  command -v python3
 curl           check  command -v curl

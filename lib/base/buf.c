@@ -6,6 +6,7 @@
 #include "jobsrv/error.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <uv.h>
@@ -166,4 +167,23 @@ const char *jobsrv__buf_str(jobsrv__buf_t *buf) {
     return NULL;
   buf->data[buf->len] = '\0';
   return buf->data;
+}
+
+size_t jobsrv__double_format(char to[JOBSRV__DOUBLE_SIZE], double value) {
+  size_t len = 0;
+  int point = 0;
+
+  for (int digits = 15; digits <= 17; digits++) {
+    (void) snprintf(to, JOBSRV__DOUBLE_SIZE, "%.*g", digits, value);
+    if (digits == 17 || strtod(to, NULL) == value)
+      break;
+  }
+  /* a locale's point may be a comma, or several bytes */
+  for (const char *p = to; *p != '\0'; p++) {
+    if (strchr("0123456789+-e", *p) != NULL)
+      to[len++] = *p;
+    else if (!point++)
+      to[len++] = '.';
+  }
+  return len;
 }

@@ -70,4 +70,12 @@ const char *jobsrv__buf_str(jobsrv__buf_t *buf);
 /* Writes `value` in decimal, no NUL; returns the length, at most 20. */
 size_t jobsrv__u64_format(char to[20], uint64_t value);
 
+enum { JOBSRV__DOUBLE_SIZE = 40 };
+
+/*
+ * A finite number as JSON writes it, whatever the locale: the fewest digits
+ * that read back as the same. Returns the length; no NUL is promised.
+ */
+size_t jobsrv__double_format(char to[JOBSRV__DOUBLE_SIZE], double value);
+
 #endif /* JOBSRV_BASE_BUF_H_ */

@@ -5,8 +5,6 @@
 #include "narration/encode.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <uv.h>
@@ -62,29 +60,13 @@ int jobsrv__fields_check(const jobsrv_field_t *fields, size_t n) {
   return 0;
 }
 
-/* The fewest digits that read back as the same number, in any locale. */
 static void put_double(jobsrv__buf_t *buf, double value) {
-  char text[40];
-  char clean[40];
-  size_t len = 0;
-  int point = 0;
+  char text[JOBSRV__DOUBLE_SIZE];
 
-  if (!isfinite(value)) {
+  if (isfinite(value))
+    (void) jobsrv__buf_append(buf, text, jobsrv__double_format(text, value));
+  else
     (void) jobsrv__buf_puts(buf, "null");
-    return;
-  }
-  for (int digits = 15; digits <= 17; digits++) {
-    (void) snprintf(text, sizeof(text), "%.*g", digits, value);
-    if (digits == 17 || strtod(text, NULL) == value)
-      break;
-  }
-  for (const char *p = text; *p != '\0'; p++) {
-    if (strchr("0123456789+-e", *p) != NULL)
-      clean[len++] = *p;
-    else if (!point++)
-      clean[len++] = '.';
-  }
-  (void) jobsrv__buf_append(buf, clean, len);
 }
 
 /*

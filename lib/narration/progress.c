@@ -9,6 +9,7 @@
 #include "narration/chunk.h"
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/utf8.h"
 #include "narration/encode.h"
@@ -18,38 +19,12 @@
 #include <string.h>
 
 enum {
-  NUMBER_SIZE = 32,
   STRING_SIZE = 6 * JOBSRV__PROGRESS_TEXT + 2,
-  MEMBERS_SIZE = 3 * NUMBER_SIZE + 2 * STRING_SIZE + 64,
+  MEMBERS_SIZE = 3 * JOBSRV__DOUBLE_SIZE + 2 * STRING_SIZE + 64,
   FRAME_SIZE = MEMBERS_SIZE + 192
 };
 
 /* ---- rendering ---- */
-
-/*
- * A finite number as JSON whatever the locale: the shortest of 15 or 17 digits
- * that reads back as the same.
- */
-static size_t put_number(char *to, double value) {
-  size_t from;
-  size_t len = 0;
-  int n;
-
-  if (value >= 0 && value < 1e15 && value == (double) (uint64_t) value)
-    return (size_t) snprintf(to, NUMBER_SIZE, "%llu",
-                             (unsigned long long) value);
-
-  n = snprintf(to, NUMBER_SIZE, "%.15g", value);
-  if (strtod(to, NULL) != value)
-    n = snprintf(to, NUMBER_SIZE, "%.17g", value);
-  for (from = 0; from < (size_t) n; from++) {
-    if (strchr("0123456789+-e", to[from]) != NULL)
-      to[len++] = to[from];
-    else if (len > 0 && to[len - 1] != '.')
-      to[len++] = '.';
-  }
-  return len;
-}
 
 /* In tenths, rounded down: 100 is said of what is done, and of that alone. */
 static double percent(const jobsrv__progress_value_t *value) {
@@ -80,16 +55,16 @@ static char *put_text(char *to, const char *name, const char *text,
 /* At most MEMBERS_SIZE bytes. */
 static char *put_members(char *to, const jobsrv__progress_value_t *value) {
   to = put(to, "\"done\":");
-  to += put_number(to, value->done);
+  to += jobsrv__double_format(to, value->done);
   if (value->total > 0) {
     to = put(to, ",\"total\":");
-    to += put_number(to, value->total);
+    to += jobsrv__double_format(to, value->total);
   }
   to = put_text(to, ",\"unit\":", value->unit, value->unit_len);
   to = put_text(to, ",\"phase\":", value->phase, value->phase_len);
   if (value->total > 0) {
     to = put(to, ",\"percent\":");
-    to += put_number(to, percent(value));
+    to += jobsrv__double_format(to, percent(value));
   }
   return to;
 }

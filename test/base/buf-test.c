@@ -187,7 +187,30 @@ static void running_out_of_memory_sticks_and_loses_nothing(void **state) {
   assert_int_equal(failing.live, 0);
 }
 
+static void a_double_has_the_fewest_digits_that_read_back(void **state) {
+  static const struct {
+    double value;
+    const char *text;
+  } cases[] = {
+    { 0, "0" },
+    { -2.5, "-2.5" },
+    { 0.1, "0.1" },
+    { 100, "100" },
+    { 1e300, "1e+300" },
+    { 1.0 / 3, "0.3333333333333333" },
+    { 123456789012345, "123456789012345" },
+    { 5e-324, "4.94065645841247e-324" },
+  };
+  char text[JOBSRV__DOUBLE_SIZE];
+
+  (void) state;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+    assert_bytes(text, jobsrv__double_format(text, cases[i].value),
+                 cases[i].text);
+}
+
 static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(a_double_has_the_fewest_digits_that_read_back),
   cmocka_unit_test(appends_follow_each_other),
   cmocka_unit_test(growing_keeps_what_is_there),
   cmocka_unit_test(printf_of_any_length_is_whole),

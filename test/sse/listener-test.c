@@ -183,10 +183,14 @@ static void ipv6_is_only_that(void **state) {
   int fd;
 
   (void) state;
-  if (err == UV_EAFNOSUPPORT || err == UV_EADDRNOTAVAIL) {
-    close_place(p); /* a machine without IPv6 */
-    skip();
+  fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) { /* a machine without IPv6 says so, and nothing is opened */
+    assert_int_equal(err, -errno);
+    assert_int_equal(jobsrv_sse_port(p->w.sse, 1), 0);
+    close_place(p);
+    return;
   }
+  close(fd);
   assert_ok(err);
   v6.sin6_port = htons((uint16_t) jobsrv_sse_port(p->w.sse, 1));
   v4.sin_port = v6.sin6_port;
