@@ -89,37 +89,36 @@ int jobsrv__json_string_compare(const char *a,
   return (a < a_end) - (b < b_end);
 }
 
-static const char *skip_space(const char *p, const char *end) {
+const char *jobsrv__json_skip_space(const char *p, const char *end) {
   while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
     p++;
   return p;
 }
 
-/* Behind the string that begins at the quote `p`. */
-static const char *skip_string(const char *p, const char *end) {
+const char *jobsrv__json_skip_string(const char *p, const char *end) {
   p = jobsrv__json_string_end(p + 1, end);
   return p < end ? p + 1 : end;
 }
 
-static const char *skip_value(const char *p, const char *end) {
+const char *jobsrv__json_skip_value(const char *p, const char *end) {
   size_t depth = 0;
 
+  if (p < end && *p == '"')
+    return jobsrv__json_skip_string(p, end);
   while (p < end) {
     if (*p == '"') {
-      p = skip_string(p, end);
-    } else if (depth == 0 && (*p == ',' || *p == '}' || *p == ']')) {
-      return p;
-    } else {
-      if (*p == '{' || *p == '[')
-        depth++;
-      else if (*p == '}' || *p == ']')
-        depth--;
-      p++;
+      p = jobsrv__json_skip_string(p, end);
+      continue;
     }
-    if (depth == 0 && (p[-1] == '"' || p[-1] == '}' || p[-1] == ']'))
+    if (depth == 0 && strchr(",]} \t\r\n", *p) != NULL)
       return p;
+    if (*p == '{' || *p == '[')
+      depth++;
+    else if ((*p == '}' || *p == ']') && --depth == 0)
+      return p + 1;
+    p++;
   }
-  return end;
+  return p;
 }
 
 /* Whether a member's name is this token of a pointer. */
@@ -146,15 +145,15 @@ static const char *find_member(const char *p,
                                const char *token_end) {
   const char *name, *name_end;
 
-  for (p = skip_space(p + 1, end); p < end && *p == '"';) {
+  for (p = jobsrv__json_skip_space(p + 1, end); p < end && *p == '"';) {
     name = p + 1;
     name_end = jobsrv__json_string_end(name, end);
-    p = skip_space(skip_string(p, end), end);
-    p = skip_space(p < end ? p + 1 : end, end); /* the colon */
+    p = jobsrv__json_skip_space(jobsrv__json_skip_string(p, end), end);
+    p = jobsrv__json_skip_space(p < end ? p + 1 : end, end); /* : */
     if (name_is(name, name_end, token, token_end))
       return p < end ? p : NULL;
-    p = skip_space(skip_value(p, end), end);
-    p = skip_space(p < end ? p + 1 : end, end); /* the comma or the brace */
+    p = jobsrv__json_skip_space(jobsrv__json_skip_value(p, end), end);
+    p = jobsrv__json_skip_space(p < end ? p + 1 : end, end); /* , or } */
   }
   return NULL;
 }
@@ -174,14 +173,14 @@ static const char *find_element(const char *p,
     index = index * 10 + (size_t) (*token - '0');
   }
 
-  p = skip_space(p + 1, end);
+  p = jobsrv__json_skip_space(p + 1, end);
   for (; p < end && *p != ']'; index--) {
     if (index == 0)
       return p;
-    p = skip_space(skip_value(p, end), end);
+    p = jobsrv__json_skip_space(jobsrv__json_skip_value(p, end), end);
     if (p == end || *p == ']')
       return NULL;
-    p = skip_space(p + 1, end);
+    p = jobsrv__json_skip_space(p + 1, end);
   }
   return NULL;
 }
@@ -191,7 +190,7 @@ int jobsrv_json_locate(const char *text,
                        const char *pointer,
                        jobsrv_json_error_t *where) {
   const char *end = text + len;
-  const char *value = skip_space(text, end);
+  const char *value = jobsrv__json_skip_space(text, end);
   const char *at = pointer;
   const char *fits = pointer;
   const char *found, *token_end;

@@ -55,6 +55,14 @@ void jobsrv__json_place(const char *text,
 const char *jobsrv__json_string_end(const char *p, const char *end);
 
 /*
+ * [any] In checked text: over white space; from a quote to behind the closing
+ * one; from a value's first byte to behind its last.
+ */
+const char *jobsrv__json_skip_space(const char *p, const char *end);
+const char *jobsrv__json_skip_string(const char *p, const char *end);
+const char *jobsrv__json_skip_value(const char *p, const char *end);
+
+/*
  * [any] The next character of a checked string's content as a code point, its
  * escape undone. `*p` < `end` moves on.
  */

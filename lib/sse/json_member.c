@@ -10,44 +10,11 @@
 
 #include <uv.h>
 
-static const char *skip_blank(const char *p, const char *end) {
-  while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
-    p++;
-  return p;
-}
-
-/* From an opening quote to behind the closing one. */
-static const char *skip_string(const char *p, const char *end) {
-  p = jobsrv__json_string_end(p + 1, end);
-  return p < end ? p + 1 : end;
-}
-
-static const char *skip_value(const char *p, const char *end) {
-  size_t depth = 0;
-
-  if (p < end && *p == '"')
-    return skip_string(p, end);
-  while (p < end) {
-    if (*p == '"') {
-      p = skip_string(p, end);
-      continue;
-    }
-    if (depth == 0 && strchr(",]} \t\r\n", *p) != NULL)
-      return p;
-    if (*p == '{' || *p == '[')
-      depth++;
-    else if ((*p == '}' || *p == ']') && --depth == 0)
-      return p + 1;
-    p++;
-  }
-  return p;
-}
-
 int jobsrv__members_init(jobsrv__members_t *members,
                          const char *text,
                          size_t len) {
   const char *end = text + len;
-  const char *p = skip_blank(text, end);
+  const char *p = jobsrv__json_skip_space(text, end);
 
   if (p == end || *p != '{')
     return 0;
@@ -59,22 +26,22 @@ int jobsrv__members_init(jobsrv__members_t *members,
 int jobsrv__members_next(jobsrv__members_t *members,
                          jobsrv__member_t *member) {
   const char *end = members->end;
-  const char *p = skip_blank(members->at, end);
+  const char *p = jobsrv__json_skip_space(members->at, end);
 
   if (p < end && *p == ',')
-    p = skip_blank(p + 1, end);
+    p = jobsrv__json_skip_space(p + 1, end);
   if (p == end || *p != '"')
     return 0;
 
   member->start = p;
   member->name = p + 1;
-  p = skip_string(p, end);
+  p = jobsrv__json_skip_string(p, end);
   member->name_len = (size_t) (p - 1 - member->name);
-  p = skip_blank(p, end);
+  p = jobsrv__json_skip_space(p, end);
   if (p < end && *p == ':')
-    p = skip_blank(p + 1, end);
+    p = jobsrv__json_skip_space(p + 1, end);
   member->value = p;
-  p = skip_value(p, end);
+  p = jobsrv__json_skip_value(p, end);
   member->value_len = (size_t) (p - member->value);
   members->at = p;
   return member->value_len != 0;
