@@ -36,7 +36,15 @@ extern "C" {
   XX(EEXISTS, -5018, "the name is taken")                                     \
   XX(EBADCURSOR, -5019, "cursor malformed or beyond the last event")          \
   XX(ETOOBIG, -5020, "larger than its limit")                                 \
-  XX(ENOCONTEXT, -5021, "no job given and none in this thread's context")
+  XX(ENOCONTEXT, -5021, "no job given and none in this thread's context")     \
+  XX(ECONFLICT, -5022, "a live job holds the unique key")                     \
+  XX(ECYCLE, -5023, "the jobs would wait for each other")                     \
+  XX(ENOARG, -5024, "the payload has no such member")                         \
+  XX(EARGTYPE, -5025, "the member of the payload has another type")           \
+  XX(ECRON, -5026, "not a cron expression")                                   \
+  XX(EZONE, -5027, "no such time zone")                                       \
+  XX(EONLOOP, -5028, "would block the loop thread")                           \
+  XX(ERUNNING, -5029, "the server's own thread is running it")
 
 enum {
 #define XX(name, number, text) JOBSRV_##name = number,

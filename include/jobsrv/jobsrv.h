@@ -5,18 +5,23 @@
 /* All of libjobsrv; the transport is in sse.h, test help in testing.h. */
 
 #include "jobsrv/alloc.h"
+#include "jobsrv/args.h"
 #include "jobsrv/error.h"
 #include "jobsrv/export.h"
 #include "jobsrv/job.h"
 #include "jobsrv/json.h"
+#include "jobsrv/list.h"
 #include "jobsrv/log.h"
 #include "jobsrv/loop.h"
 #include "jobsrv/narrate.h"
 #include "jobsrv/operation.h"
 #include "jobsrv/process.h"
+#include "jobsrv/schedule.h"
 #include "jobsrv/sink.h"
 #include "jobsrv/timer.h"
 #include "jobsrv/token.h"
 #include "jobsrv/version.h"
+#include "jobsrv/wait.h"
+#include "jobsrv/work.h"
 
 #endif /* JOBSRV_JOBSRV_H */

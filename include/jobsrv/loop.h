@@ -5,11 +5,21 @@
 /*
  * The server: made on a loop, fed with work, drained and closed.
  *
+ * It attaches in one of three ways:
+ *
+ *   A  to the host's uv loop: jobsrv_new() with that loop; the host runs it
+ *   B  to a thread of the library's own: jobsrv_new() without a loop, then
+ *      jobsrv_start(), at the end jobsrv_stop()
+ *   C  to any other loop: jobsrv_new() without a loop; the host polls
+ *      jobsrv_fd() for as long as jobsrv_timeout_ms() says and then calls
+ *      jobsrv_dispatch(); adapters in jobsrv/adapters/
+ *
  * One server belongs to the one thread that runs its loop, which must be the
- * thread that made it. Calls marked [any] may come from any thread, at any
- * time until jobsrv_close() has called back, and after that wherever a
- * reference to a job keeps its mailbox alive; they never block. All others
- * belong to the loop thread, and a debug build aborts one that does not.
+ * thread that made it, or after jobsrv_start() its own. Calls marked [any] may
+ * come from any thread, at any time until jobsrv_close() has called back, and
+ * after that wherever a reference to a job keeps its mailbox alive; they never
+ * block. All others belong to the loop thread, and a debug build aborts one
+ * that does not.
  *
  * The library keeps the loop alive only while jobs are live (and, with a
  * transport, while it listens).
@@ -45,12 +55,19 @@ typedef struct jobsrv_options_s {
   uint32_t max_result;        /* 0: 256 KiB; past it JOBSRV_ETOOBIG */
   uint32_t max_tags;          /* 0: 16 a job; past it JOBSRV_ETOOBIG */
 
+  uint64_t queue_ms;          /* 0: none, runnable without being started */
   uint64_t timeout_ms;        /* 0: none, for one attempt */
   uint64_t deadline_ms;       /* 0: none, from creation to the end */
+  uint64_t silence_ms;        /* 0: none, running without a word */
   uint64_t grace_ms;          /* 0: 5,000 to let go after a request to stop */
 
   uint64_t retain_ms;         /* 0: 600,000 after the end */
+  uint64_t retain_failed_ms;  /* 0: retain_ms */
+  uint64_t retain_cancelled_ms;  /* 0: retain_ms */
   uint32_t max_retained;      /* 0: 1,000 ended jobs; the oldest goes */
+  uint32_t max_retained_completed;  /* 0: only max_retained */
+  uint32_t max_retained_failed;     /* 0: only max_retained */
+  uint32_t max_retained_cancelled;  /* 0: only max_retained */
   uint32_t max_expired;       /* 0: 65,536 ids still told apart from unknown */
 
   int level;                  /* 0: JOBSRV_INFO; events below are not made */
@@ -61,6 +78,13 @@ typedef struct jobsrv_options_s {
   uint64_t max_bytes_total;   /* 0: 256 MiB over all logs */
   uint32_t max_inbox_bytes;   /* 0: 16 MiB of narration on its way from other
                                  threads; past it events are dropped */
+
+  const char *zoneinfo;       /* NULL: "/usr/share/zoneinfo"; see schedule.h */
+
+  /* Fills `to` with `len` bytes for ids, boot and jitter. NULL: the kernel's
+     random source. Only for tests: ids can then be foretold. */
+  void (*random)(void *random_data, void *to, size_t len);
+  void *random_data;
 } jobsrv_options_t;
 
 /* Zeroes `options` and sets its size. */
@@ -70,8 +94,8 @@ static inline void jobsrv_options_init(jobsrv_options_t *options) {
 }
 
 /*
- * Makes a server on `loop`; the calling thread is its loop thread from now on.
- * `options` may be NULL.
+ * Makes a server on `loop`, NULL for one of its own; the calling thread is its
+ * loop thread from now on. `options` may be NULL.
  *
  * Returns 0; UV_ENOMEM; JOBSRV_EOPTIONS for an options struct whose size is
  * unknown or that has a setting this library does not know; UV_EINVAL for a
@@ -114,7 +138,46 @@ JOBSRV_EXTERN int jobsrv_draining(const jobsrv_t *srv);
  */
 JOBSRV_EXTERN void jobsrv_close(jobsrv_t *srv, jobsrv_close_cb cb, void *data);
 
-/* [any] The loop given to jobsrv_new(). */
+/*
+ * Mode B. Hands a server that was made without a loop to a thread of the
+ * library's own, which runs it and blocks all signals. What has to be added
+ * (operations, sinks, transports) is best added before; afterwards every
+ * loop-only call goes through jobsrv_post().
+ *
+ * Returns 0; UV_EINVAL for a server on the host's loop; JOBSRV_ERUNNING when it
+ * was started before; UV_ENOMEM or UV_EAGAIN when there is no thread to be had.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_start(jobsrv_t *srv);
+
+/*
+ * [any but the loop thread] Drains a started server with that deadline, closes
+ * it, waits for its thread and joins it; `srv` is then gone. Returns 0;
+ * JOBSRV_EONLOOP on the loop thread; UV_EINVAL when it was never started; or
+ * UV_ENOMEM, with nothing done.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_stop(jobsrv_t *srv, uint64_t deadline_ms);
+
+/*
+ * Mode C, for a server that was made without a loop and not started.
+ *
+ * A descriptor that is readable when there is something to do, the same for as
+ * long as the server lives; and for how many milliseconds at most to wait for
+ * that, -1 for ever. Ask anew before each wait. A call that needs dispatching
+ * earlier than was said makes the descriptor readable.
+ */
+JOBSRV_EXTERN int jobsrv_fd(const jobsrv_t *srv);
+JOBSRV_EXTERN int jobsrv_timeout_ms(const jobsrv_t *srv);
+
+/*
+ * Does what there is to do, without waiting; not from inside a callback of the
+ * library. Returns 1, or 0 when the server has been closed: it is gone then,
+ * and its descriptor too.
+ */
+JOBSRV_EXTERN int jobsrv_dispatch(jobsrv_t *srv);
+
+/* [any] The loop given to jobsrv_new(), or the one of its own. */
 JOBSRV_EXTERN struct uv_loop_s *jobsrv_loop(const jobsrv_t *srv);
 
 /* [any] The `data` of the options. */
@@ -157,7 +220,10 @@ typedef struct jobsrv_stats_s {
   uint64_t wakes;            /* of the loop by other threads */
   uint64_t timer_wakes;      /* of the loop by the wheel */
   uint64_t log_bytes;        /* memory of all logs */
-  uint32_t live, queued, running, retained;
+  uint64_t retries;          /* attempts after a job's first */
+  uint32_t live;             /* of all states below but retained */
+  uint32_t scheduled, queued, running, retrying, suspended;
+  uint32_t retained;
   uint32_t threads, lost_threads;
 } jobsrv_stats_t;
 

@@ -11,7 +11,7 @@
  * finish included. Text is taken as UTF-8, repaired where it is not.
  */
 
-#include "jobsrv/job.h"
+#include "jobsrv/work.h"
 
 #ifdef __cplusplus
 extern "C" {

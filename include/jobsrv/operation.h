@@ -11,9 +11,16 @@
  *            what it returns is the outcome
  *   process  `prepare` says what to execute; the exit status is the outcome
  *            (process.h)
+ *
+ * Which job starts next, when there is room: the highest priority that has one,
+ * in it the one that has been runnable longest. So that no priority starves,
+ * one that has been passed over by 16 starts of higher ones has the next; no
+ * class with a job that may start waits for more than 18 starts of others. Only
+ * its operation's cap, rate or pool, and its group, let others pass a job by;
+ * one that is too heavy for the room there is waits for it in front.
  */
 
-#include "jobsrv/job.h"
+#include "jobsrv/work.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -25,10 +32,13 @@ typedef enum {
   JOBSRV_PROCESS
 } jobsrv_style_t;
 
-/* What a drain does with a job of this operation. */
+/*
+ * What a drain does with a job of this operation; what waits for a time, for
+ * others or for an answer is cancelled whatever the policy.
+ */
 typedef enum {
   JOBSRV_DRAIN_CANCEL, /* ask it to stop */
-  JOBSRV_DRAIN_FINISH, /* let queued and running ones finish */
+  JOBSRV_DRAIN_FINISH, /* let queued, running and retrying ones finish */
   JOBSRV_DRAIN_LEAVE   /* let a running one finish, cancel queued ones */
 } jobsrv_on_drain_t;
 
@@ -63,10 +73,51 @@ typedef int (*jobsrv_check_cb)(const char *payload,
                                jobsrv_mistake_t *mistake,
                                void *data);
 
-/* async, on the loop, once, when a running job is asked to stop. */
+/* async, on the loop, once an attempt, when it is asked to stop. */
 typedef void (*jobsrv_stop_cb)(jobsrv_job_t *job,
                                const jobsrv_reason_t *reason,
                                void *data);
+
+/* async, on the loop: a job that was suspended runs again. */
+typedef void (*jobsrv_resume_cb)(jobsrv_job_t *job, void *data);
+
+/*
+ * On the loop, when an attempt has failed and another is possible: 1 to have
+ * it, 0 for a failure that another attempt would only repeat. `code` is the
+ * failure's, "attempt_timeout" and "silence" among them. The job is running.
+ */
+typedef int (*jobsrv_retryable_cb)(jobsrv_job_t *job,
+                                   const char *code,
+                                   const char *message,
+                                   void *data);
+
+/*
+ * On the loop, when an attempt that was asked to stop has not let go at the end
+ * of its grace (and, for a process, of SIGKILL): 0 to abandon it, else that
+ * many milliseconds more, after which this is called again, 10 times at most.
+ * A drain's deadline and close do not wait for that.
+ */
+typedef uint64_t (*jobsrv_stuck_cb)(jobsrv_job_t *job, void *data);
+
+/* Token bucket: `count` starts at once, refilled evenly in `per_ms`. */
+typedef struct jobsrv_rate_s {
+  uint32_t count;  /* 0: no limit */
+  uint64_t per_ms; /* 0: 1,000 */
+} jobsrv_rate_t;
+
+/*
+ * Circuit breaker. `failures` failed attempts in a row open it: for `open_ms`
+ * no attempt starts, and what would have been started fails at once with
+ * "circuit_open" (and is retried, not before the end of that time, if it has
+ * attempts left; it has used none). Then `trials` attempts are let in at once;
+ * all of them have to complete for it to close, one failure opens it again. An
+ * attempt that ends cancelled counts for neither.
+ */
+typedef struct jobsrv_breaker_s {
+  uint32_t failures; /* 0: no breaker */
+  uint32_t trials;   /* 0: 1 */
+  uint64_t open_ms;  /* 0: 60,000 */
+} jobsrv_breaker_t;
 
 typedef struct jobsrv_operation_s {
   size_t size;               /* set by jobsrv_operation_init() */
@@ -76,16 +127,37 @@ typedef struct jobsrv_operation_s {
   jobsrv_run_cb run;         /* thread */
   jobsrv_prepare_cb prepare; /* process */
   jobsrv_stop_cb stop;       /* async; NULL: it polls or watches the token */
+  jobsrv_resume_cb resume;   /* async; NULL: it looks at the state, or hooks */
   jobsrv_check_cb check;     /* NULL: any object will do */
+  jobsrv_retryable_cb retryable;  /* NULL: all that are not permanent */
+  jobsrv_stuck_cb stuck;     /* NULL: abandon at once */
   void *data;                /* handed to all of the above */
   jobsrv_release_cb release; /* of `data`, once, when the server has closed and
                                 no thread is left in `run`; also on refusal */
-  uint32_t max_running;      /* 0: no cap of its own */
-  uint64_t timeout_ms;       /* 0: the server's; one attempt */
-  uint64_t deadline_ms;      /* 0: the server's; from creation to the end */
-  uint64_t grace_ms;         /* 0: the server's */
-  uint64_t retain_ms;        /* 0: the server's */
+
+  /* in what order and company */
+  uint32_t max_running;      /* 0: no cap of its own; in weights of jobs */
+  uint32_t weight;           /* 0: 1; one that is above a cap runs alone */
+  int priority;              /* jobsrv_priority_t; 0: NORMAL */
+  const char *group;         /* copied; NULL: none; see jobsrv_spec_t */
+  jobsrv_rate_t rate;        /* of starts; those over it stay queued */
+  jobsrv_breaker_t breaker;
+  jobsrv_retry_t retry;
+
+  /* for how long; 0: the server's */
+  uint64_t queue_ms;         /* runnable without being started */
+  uint64_t timeout_ms;       /* one attempt */
+  uint64_t deadline_ms;      /* from creation to the end */
+  uint64_t silence_ms;       /* running without narration or progress */
+  uint64_t grace_ms;         /* to let go after a request to stop */
+  uint64_t retain_ms;        /* after the end */
+  uint64_t retain_failed_ms;    /* 0: retain_ms, the server's if that is 0 */
+  uint64_t retain_cancelled_ms; /* likewise */
+
   jobsrv_on_drain_t on_drain;
+  int on_last_watcher;       /* jobsrv_last_watcher_t; 0: CONTINUE */
+  uint64_t last_watcher_grace_ms;  /* 0: at once */
+  int keeps_slot;            /* 1: a suspended job holds its slot */
   int expose;                /* 1: may be created over a transport */
   int not_cancellable;       /* 1: users' requests to cancel are refused */
 } jobsrv_operation_t;
@@ -98,8 +170,10 @@ static inline void jobsrv_operation_init(jobsrv_operation_t *operation) {
 /*
  * Registers an operation for as long as the server lives.
  *
- * Returns 0; UV_EINVAL for a bad name or a missing callback of its style;
- * JOBSRV_EEXISTS; JOBSRV_EOPTIONS; UV_ENOMEM; JOBSRV_EDRAINING.
+ * Returns 0; UV_EINVAL for a bad name, a missing callback of its style, an
+ * unknown priority, policy or jitter, or a factor out of range; JOBSRV_ETOOBIG
+ * for a group over 64 bytes; JOBSRV_EEXISTS; JOBSRV_EOPTIONS; UV_ENOMEM;
+ * JOBSRV_EDRAINING.
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_operation_add(jobsrv_t *srv, const jobsrv_operation_t *operation);
