@@ -81,8 +81,9 @@ typedef struct jobsrv_options_s {
 
   const char *zoneinfo;       /* NULL: "/usr/share/zoneinfo"; see schedule.h */
 
-  /* Fills `to` with `len` bytes for ids, boot and jitter. NULL: the kernel's
-     random source. Only for tests: ids can then be foretold. */
+  /* Fills `to` with `len` bytes for ids, boot and jitter, on the loop thread.
+     NULL: the kernel's random source. Only for tests: ids can then be foretold,
+     see jobsrv_seeded_random_t in testing.h. */
   void (*random)(void *random_data, void *to, size_t len);
   void *random_data;
 } jobsrv_options_t;

@@ -50,6 +50,24 @@ JOBSRV_EXTERN void jobsrv_manual_clock_advance(jobsrv_manual_clock_t *clock,
 JOBSRV_EXTERN void jobsrv_manual_clock_set_wall(jobsrv_manual_clock_t *clock,
                                                 uint64_t wall_ns);
 
+/* ---- ids that can be foretold ---- */
+
+/* Lives in the caller's memory, longer than the server that uses it. */
+typedef struct jobsrv_seeded_random_s {
+  /* private */
+  uint64_t state;
+} jobsrv_seeded_random_t;
+
+/*
+ * Makes a server's ids, boot, jitter and request ids follow from `seed`: sets
+ * `random` and `random_data` of the options it is to be made with. Two servers
+ * with the same seed, each with a source of its own, that are called in the
+ * same order have the same ids.
+ */
+JOBSRV_EXTERN void jobsrv_seeded_random_init(jobsrv_seeded_random_t *random,
+                                             uint64_t seed,
+                                             jobsrv_options_t *options);
+
 /* ---- a sink that remembers ---- */
 
 typedef struct jobsrv_capture_s jobsrv_capture_t;

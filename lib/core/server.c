@@ -94,6 +94,15 @@ static void boot_format(char to[17], uint64_t bits) {
   to[sizeof(text) - n] = '\0';
 }
 
+uint64_t jobsrv__random_u64(jobsrv_t *srv) {
+  uint64_t bits;
+
+  if (jobsrv__id_random(&srv->ids, &bits, sizeof(bits)) == 0)
+    return bits;
+  bits = jobsrv_now(srv) * UINT64_C(0x9e3779b97f4a7c15);
+  return bits ^ bits >> 32;
+}
+
 static void on_mailbox_gone(void *arg) {
   jobsrv_t *srv = arg;
   jobsrv_alloc_t alloc = srv->alloc;
@@ -121,7 +130,8 @@ static int server_init(jobsrv_t *srv, uv_loop_t *loop) {
                                           : jobsrv__clock_system();
   atomic_init(&srv->closed, 0);
   rings_init(srv);
-  jobsrv__id_pool_init(&srv->ids, NULL, NULL);
+  jobsrv__id_pool_init(&srv->ids, srv->options.random,
+                       srv->options.random_data);
   err = jobsrv__id_random(&srv->ids, random, sizeof(random));
   if (err != 0)
     return err;

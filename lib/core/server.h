@@ -135,6 +135,12 @@ int jobsrv__server_new(jobsrv_t **out,
  */
 uint64_t jobsrv__wall_at(jobsrv_t *srv, uint64_t now_ns);
 
+/*
+ * 64 bits for what need not be secret (jitter): from the options' source or the
+ * kernel, or made of the time should the kernel have none.
+ */
+uint64_t jobsrv__random_u64(jobsrv_t *srv);
+
 /* Has the loop come round to its check before it can block again. */
 void jobsrv__turn_wanted(jobsrv_t *srv);
 

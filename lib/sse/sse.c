@@ -221,7 +221,8 @@ int jobsrv_sse_new(jobsrv_sse_t **out,
   sse->options = read;
   sse->stats.size = sizeof(sse->stats);
   jobsrv__queue_init(&sse->streams);
-  jobsrv__id_pool_init(&sse->ids, NULL, NULL);
+  jobsrv__id_pool_init(&sse->ids, jobsrv_options(srv)->random,
+                       jobsrv_options(srv)->random_data);
   err = jobsrv__id_random(&sse->ids, &seed, sizeof(seed));
   jobsrv__map_init(&sse->streams_by_job, sse->alloc, seed);
   if (err == 0)
