@@ -60,14 +60,19 @@ typedef struct jobsrv_token_watch_s jobsrv_token_watch_t;
 typedef void (*jobsrv_token_watch_cb)(jobsrv_token_watch_t *watch,
                                       const jobsrv_reason_t *reason);
 
+/* Private: a place in the ring of a token's watches. */
+typedef struct jobsrv_token_link_s {
+  struct jobsrv_token_link_s *next;
+  struct jobsrv_token_link_s *prev;
+} jobsrv_token_link_t;
+
 /* Lives in the caller's own struct; watching allocates nothing. Zero it. */
 struct jobsrv_token_watch_s {
   /* public */
   void *data;
   /* private */
   jobsrv_token_watch_cb cb;
-  jobsrv_token_watch_t *next;
-  jobsrv_token_watch_t *prev;
+  jobsrv_token_link_t link;
 };
 
 /*

@@ -22,13 +22,12 @@ void jobsrv__enqueue(jobsrv_job_t *job) {
 void jobsrv__dequeue(jobsrv_job_t *job) {
   jobsrv_t *srv = job->srv;
 
-  if (atomic_load(&job->state) == JOBSRV_STATE_QUEUED &&
-      !(job->flags & JOBSRV__JOB_BEGUN) &&
-      jobsrv__queue_linked(&job->in_state)) {
+  if (job->ticket != 0) {
     job->operation->nqueued--;
     srv->nqueued--;
   }
   jobsrv__queue_remove(&job->in_state);
+  job->ticket = 0;
   if (job->flags & JOBSRV__JOB_HOLDS_SLOT) {
     job->flags &= (uint16_t) ~JOBSRV__JOB_HOLDS_SLOT;
     job->operation->running--;
@@ -90,8 +89,11 @@ static void start(jobsrv_job_t *job) {
   srv->nrunning++;
   jobsrv__queue_push_back(&srv->running, &job->in_state);
   job->attempt_no++;
-  job->started_ns = jobsrv_now(srv);
-  job->started_wall = jobsrv__wall_at(srv, job->started_ns);
+  job->since_ns = jobsrv_now(srv);
+  if (job->started_ns == 0) {
+    job->started_ns = job->since_ns;
+    job->started_wall = jobsrv__wall_at(srv, job->started_ns);
+  }
   jobsrv__job_move(job, JOBSRV_STATE_RUNNING);
   jobsrv__job_look(job); /* a hook, or a thread, may have asked it to stop */
   if (jobsrv__job_ended(job)) /* a hook has closed the server */

@@ -56,6 +56,8 @@ static void each_live(jobsrv_t *srv, job_cb act) {
   jobsrv__queue_t *link;
 
   each_of(srv, &srv->running, act);
+  if (!atomic_load(&srv->closed)) /* by a callback */
+    each_of(srv, &srv->waiting, act);
   for (link = jobsrv__queue_front(&srv->operations);
        link != NULL && !atomic_load(&srv->closed); /* by a callback */
        link = jobsrv__queue_next(&srv->operations, link))
@@ -64,14 +66,17 @@ static void each_live(jobsrv_t *srv, job_cb act) {
             act);
 }
 
+/* What waits for a time, for others or for an answer may wait too long. */
 static void by_policy(jobsrv_job_t *job) {
   jobsrv_on_drain_t policy = JOBSRV_DRAIN_CANCEL;
+  jobsrv_state_t state = jobsrv_job_state(job);
 
   if (job->operation != NULL)
     policy = job->operation->def.on_drain;
-  if (policy == JOBSRV_DRAIN_FINISH ||
-      (policy == JOBSRV_DRAIN_LEAVE &&
-       jobsrv_job_state(job) == JOBSRV_STATE_RUNNING))
+  if (policy == JOBSRV_DRAIN_FINISH && state != JOBSRV_STATE_SCHEDULED &&
+      state != JOBSRV_STATE_SUSPENDED)
+    return;
+  if (policy == JOBSRV_DRAIN_LEAVE && state == JOBSRV_STATE_RUNNING)
     return;
   jobsrv__job_stop(job, JOBSRV_REASON_SHUTDOWN);
 }

@@ -150,9 +150,9 @@ int jobsrv_job_complete(jobsrv_job_t *job, const char *result, size_t len) {
     err = jobsrv_json_check(result, len, MAX_DEPTH, &error);
     if (err != 0)
       return err;
-    mine.result = jobsrv__strndup(&job->srv->alloc, result, len);
-    mine.result_len = (uint32_t) len;
-    if (mine.result == NULL)
+    mine.text = jobsrv__strndup(&job->srv->alloc, result, len);
+    mine.len = (uint32_t) len;
+    if (mine.text == NULL)
       return UV_ENOMEM;
   }
   return finish(job, &mine);
@@ -167,8 +167,8 @@ int jobsrv_job_fail(jobsrv_job_t *job, const char *code, const char *message) {
     return err;
   copy_code(alloc, &mine, code);
   if (message != NULL)
-    mine.message = copy_message(alloc, message);
-  if (mine.code == NULL || (message != NULL && mine.message == NULL)) {
+    mine.text = copy_message(alloc, message);
+  if (mine.code == NULL || (message != NULL && mine.text == NULL)) {
     jobsrv__finish_clear(alloc, &mine);
     return UV_ENOMEM;
   }
@@ -187,7 +187,7 @@ void jobsrv__job_say(jobsrv_job_t *job,
     if (mine.code == NULL)
       mine.code = constant_code(NULL);
     if (message != NULL)
-      mine.message = copy_message(alloc, message);
+      mine.text = copy_message(alloc, message);
   }
   if (claim(job, &mine) != 0)
     jobsrv__finish_clear(alloc, &mine);

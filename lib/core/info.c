@@ -28,15 +28,23 @@ static uint32_t queue_position(const jobsrv_job_t *job) {
 }
 
 static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
+  const jobsrv__limits_t *limits = jobsrv__job_limits(job);
   const jobsrv__finish_t *finish = &job->finish;
   int ended = jobsrv__job_ended(job);
 
   info->state = jobsrv_job_state(job);
   info->attempt = job->attempt_no;
+  info->max_attempts = limits->retry.max_attempts;
+  info->priority = job->priority;
+  info->weight = limits->weight;
+  info->watchers = job->watchers;
   info->queue_position = queue_position(job);
   info->created_wall_ns = job->created_wall;
   info->started_wall_ns = job->started_wall;
   info->finished_wall_ns = job->finished_wall;
+  if (ended)
+    info->expires_wall_ns =
+        jobsrv__later(job->finished_wall, jobsrv__job_retain_ns(job));
   if (job->started_ns != 0)
     info->duration_ns =
         (ended ? job->finished_ns : jobsrv_now(job->srv)) - job->started_ns;
@@ -51,13 +59,15 @@ static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   info->cancellable = atomic_load(&job->cancellable);
   info->is_private = (job->flags & JOBSRV__JOB_PRIVATE) != 0;
   if (info->state == JOBSRV_STATE_COMPLETED) {
-    info->result = finish->result;
-    info->result_len = finish->result_len;
+    info->result = finish->text;
+    info->result_len = finish->len;
   }
   if (job->labels != NULL) {
     info->principal = job->labels->principal;
     info->correlation_id = job->labels->correlation_id;
     info->request_id = job->labels->request_id;
+    info->tags = job->labels->tags;
+    info->ntags = job->labels->ntags;
   }
 }
 
@@ -77,8 +87,11 @@ void jobsrv_stats(const jobsrv_t *srv, jobsrv_stats_t *stats) {
   all.size = stats->size;
   all.late_finishes = atomic_load(&srv->late_finishes);
   all.live = srv->live;
-  all.queued = srv->nqueued;
-  all.running = srv->live - srv->nqueued;
+  all.scheduled = srv->count[JOBSRV_STATE_SCHEDULED];
+  all.queued = srv->count[JOBSRV_STATE_QUEUED];
+  all.running = srv->count[JOBSRV_STATE_RUNNING];
+  all.retrying = srv->count[JOBSRV_STATE_RETRYING];
+  all.suspended = srv->count[JOBSRV_STATE_SUSPENDED];
   all.retained = srv->registry.nretained;
   all.wakes = jobsrv__mailbox_wakes(srv->mailbox);
   memcpy(stats, &all, size);

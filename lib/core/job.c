@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "base/alloc.h"
+#include "core/plan.h"
 #include "core/server.h"
 
 #include <assert.h>
@@ -38,8 +39,7 @@ void jobsrv__finish_clear(const jobsrv_alloc_t *alloc,
                           jobsrv__finish_t *finish) {
   if (finish->owns_code)
     jobsrv__free(alloc, (char *) (uintptr_t) finish->code);
-  jobsrv__free(alloc, finish->message);
-  jobsrv__free(alloc, finish->result);
+  jobsrv__free(alloc, finish->text);
   memset(finish, 0, sizeof(*finish));
 }
 
@@ -52,14 +52,17 @@ static void payload_clear(jobsrv_job_t *job) {
 void jobsrv__job_free(jobsrv_job_t *job) {
   jobsrv_t *srv = job->srv;
   jobsrv__mailbox_t *mailbox = job->srv->mailbox;
+  jobsrv__token_above_t *above;
 
   srv->observer->gone(job);
+  above = job->token.above;
   jobsrv__token_clear(&job->token);
-  jobsrv__free(&srv->alloc, job->token.on_parent);
+  jobsrv__free(&srv->alloc, above);
   if (job->release != NULL)
     job->release(job->data);
   payload_clear(job);
   jobsrv__finish_clear(&srv->alloc, &job->finish);
+  jobsrv__plan_free(job);
   jobsrv__free(&srv->alloc, job->labels);
   if (job->operation != NULL)
     jobsrv__operation_unref(job->operation);
@@ -79,6 +82,8 @@ void jobsrv__job_move(jobsrv_job_t *job, jobsrv_state_t to) {
 
   assert(jobsrv_state_allowed(from, to));
   atomic_store_explicit(&job->state, (unsigned char) to, memory_order_release);
+  job->srv->count[from]--;
+  job->srv->count[to]++;
   if (jobsrv_state_terminal(to))
     job->srv->observer->ended(job, from);
   else
@@ -109,8 +114,7 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
   else
     (void) jobsrv__job_close_finish(job);
   jobsrv__wheel_disarm(&srv->wheel, &job->timer);
-  if (job->token.on_parent != NULL)
-    jobsrv_token_unwatch(job->token.on_parent);
+  jobsrv__token_detach(&job->token);
   jobsrv__dequeue(job);
   /* what never ran ends in the moment in which it is asked to */
   job->finished_ns = job->stop_ns != 0 && job->started_ns == 0
@@ -155,8 +159,9 @@ const char *jobsrv__job_error_message(const jobsrv_job_t *job) {
       default: break;
     }
   }
-  if ((job->flags & JOBSRV__JOB_FINISHED) && job->finish.message != NULL)
-    return job->finish.message;
+  if ((job->flags & JOBSRV__JOB_FINISHED) && !job->finish.completed &&
+      job->finish.text != NULL)
+    return job->finish.text;
   return jobsrv__job_error_code(job);
 }
 

@@ -18,15 +18,15 @@
 #include <stdatomic.h>
 
 typedef struct jobsrv__operation_s jobsrv__operation_t;
+typedef struct jobsrv__plan_s jobsrv__plan_t;
 typedef struct jobsrv__attempt_s jobsrv__attempt_t;
 typedef struct jobsrv__log_s jobsrv__log_t;
 
 /* What the work came to, made on the thread that says so. */
 typedef struct jobsrv__finish_s {
-  char *result; /* NUL-terminated */
+  char *text; /* the result or the message; NUL-terminated */
   const char *code; /* owned, or one of the library's constants */
-  char *message;
-  uint32_t result_len;
+  uint32_t len; /* of a result */
   uint8_t owns_code;
   uint8_t completed;
 } jobsrv__finish_t;
@@ -43,11 +43,11 @@ typedef struct jobsrv__labels_s {
 
 /* A transition that was made before there was a log to put it into. */
 typedef struct jobsrv__note_s {
-  uint64_t wall_ns;
   uint64_t server_seq : 52;
   uint64_t from : 4;
   uint64_t to : 4;
   uint64_t cancel_requested : 1;
+  uint64_t attempted : 1; /* it was the first attempt's */
 } jobsrv__note_t;
 
 enum { JOBSRV__NOTES = 3 }; /* created, running, asked to stop */
@@ -79,6 +79,7 @@ struct jobsrv_job_s {
   jobsrv_t *srv;               /* kept by a reference to its mailbox */
   jobsrv__operation_t *operation;  /* NULL when begun */
   jobsrv__labels_t *labels;    /* NULL: none */
+  jobsrv__plan_t *plan;        /* NULL: all as the operation has it */
   void *data;
   jobsrv_release_cb release;
   uint32_t index;              /* in the slab */
@@ -96,35 +97,45 @@ struct jobsrv_job_s {
   uint32_t generation;
   uint16_t flags;
   uint8_t nnotes;
-  uint8_t attempt_no;
-  uint64_t ticket;             /* place in the queue order */
-  jobsrv__queue_t in_state;    /* queued: its operation's; running; retained */
+  uint8_t priority;
+  uint32_t attempt_no;
+  uint32_t watchers;
+  uint64_t number;             /* order of creation, from 1 */
+  union {
+    uint64_t ticket;           /* queued: its place in the order; else 0 */
+    uint64_t end_server_seq;   /* ended, once that is numbered */
+  };
+  jobsrv__queue_t in_state;    /* queued: its operation's; live; retained */
+  jobsrv__queue_t in_all;      /* the registry's, in order of creation */
   jobsrv_timer_t timer;        /* whatever is next: see jobsrv__job_clock() */
-  uint64_t timeout_ns;         /* 0: none; of one attempt */
-  uint64_t grace_ns;
   uint64_t deadline_ns;        /* 0: none; monotonic */
   uint64_t stop_ns;            /* 0: not told to stop; when told */
-  uint64_t created_ns;
-  uint64_t started_ns;
+  uint64_t since_ns;           /* of its present wait or attempt */
+  uint64_t started_ns;         /* of its first attempt */
   uint64_t finished_ns;
   uint64_t created_wall;
   uint64_t started_wall;
   uint64_t finished_wall;
-  uint64_t retain_ns;
 
   char *payload;
   uint32_t payload_len;
   uint32_t sweep;              /* the last that has come by: drain.c */
   jobsrv__finish_t finish;     /* owned by the claimer until SAID */
-  int exit_status;             /* -1: none */
-  int signal;                  /* 0: none */
+  int16_t exit_status;         /* -1: none */
+  int16_t signal;              /* 0: none */
+  int32_t note_ms[JOBSRV__NOTES];  /* from created_wall on */
   jobsrv__attempt_t *attempt;  /* of the style's: thread or process */
 
   uint64_t seq;                /* of the last numbered event */
-  uint64_t end_server_seq;
   jobsrv__note_t notes[JOBSRV__NOTES];
   jobsrv__log_t *log;          /* the observer's */
 };
+
+/* What bounds it: its own plan's, or its operation's. */
+const struct jobsrv__limits_s *jobsrv__job_limits(const jobsrv_job_t *job);
+
+/* For how long an ended one is kept. */
+uint64_t jobsrv__job_retain_ns(const jobsrv_job_t *job);
 
 /* Arms the job's one timer for whatever comes next in its life. */
 void jobsrv__job_clock(jobsrv_job_t *job);

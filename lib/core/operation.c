@@ -56,6 +56,7 @@ static int add(jobsrv_t *srv, const jobsrv_operation_t *def) {
     return UV_ENOMEM;
   }
   operation->alloc = srv->alloc;
+  jobsrv__limits_of(&operation->limits, def, &srv->options);
   atomic_init(&operation->refs, 1);
   jobsrv__queue_init(&operation->queued);
   jobsrv__queue_push_back(&srv->operations, &operation->in_server);

@@ -101,7 +101,7 @@ static void close_child(jobsrv__child_t *child) {
 static void say_exit(jobsrv_job_t *job, int status) {
   char message[48];
 
-  job->exit_status = status;
+  job->exit_status = (int16_t) status;
   if (status == 0) {
     jobsrv__job_say(job, 1, NULL, NULL);
     return;
@@ -114,7 +114,7 @@ static void say_signal(jobsrv_job_t *job, int signo) {
   const char *name = sigabbrev_np(signo);
   char message[48];
 
-  job->signal = signo;
+  job->signal = (int16_t) signo;
   if (name != NULL)
     snprintf(message, sizeof(message), "killed by SIG%s", name);
   else
@@ -352,7 +352,7 @@ int jobsrv__process_start(jobsrv_job_t *job) {
     jobsrv__attempt_say(job, err);
   else
     err = launch(job, &plan);
-  jobsrv__plan_free(&plan);
+  jobsrv__process_plan_free(&plan);
   return err;
 }
 

@@ -14,7 +14,7 @@ void jobsrv__plan_init(jobsrv_process_t *plan, const jobsrv_alloc_t *alloc) {
   jobsrv__buf_init(&plan->env, alloc, 0);
 }
 
-void jobsrv__plan_free(jobsrv_process_t *plan) {
+void jobsrv__process_plan_free(jobsrv_process_t *plan) {
   jobsrv__buf_free(&plan->args);
   jobsrv__buf_free(&plan->env);
   jobsrv__free(plan->alloc, plan->cwd);

@@ -19,7 +19,7 @@ struct jobsrv_process_s {
 };
 
 void jobsrv__plan_init(jobsrv_process_t *plan, const jobsrv_alloc_t *alloc);
-void jobsrv__plan_free(jobsrv_process_t *plan);
+void jobsrv__process_plan_free(jobsrv_process_t *plan);
 
 /*
  * A pipe whose ends are close-on-exec and above the three that the child is

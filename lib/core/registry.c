@@ -3,6 +3,7 @@
 #include "core/registry.h"
 
 #include "base/alloc.h"
+#include "core/plan.h"
 #include "core/server.h"
 
 enum { EXPIRED = 1 }; /* no slot has that address */
@@ -14,6 +15,7 @@ void jobsrv__registry_init(jobsrv_t *srv, uint64_t seed) {
   registry->slab.slot_size = sizeof(jobsrv_job_t);
   jobsrv__map_init(&registry->by_id, &srv->alloc, seed);
   jobsrv__queue_init(&registry->retained);
+  jobsrv__queue_init(&registry->all);
 }
 
 void jobsrv__registry_close(jobsrv_t *srv) {
@@ -61,9 +63,22 @@ int jobsrv__registry_add(jobsrv_t *srv, jobsrv_job_t **out) {
   job->srv = srv;
   jobsrv__mailbox_ref(srv->mailbox);
   job->flags = JOBSRV__JOB_IN_REGISTRY;
+  job->number = ++registry->number;
+  jobsrv__queue_push_back(&registry->all, &job->in_all);
   atomic_init(&job->refs, 1);
   *out = job;
   return 0;
+}
+
+void jobsrv__registry_undo(jobsrv_job_t *job) {
+  jobsrv_t *srv = job->srv;
+
+  jobsrv__plan_free(job);
+  jobsrv__map_del(&srv->registry.by_id, job->id);
+  jobsrv__queue_remove(&job->in_all);
+  srv->registry.number--;
+  jobsrv__slab_give(&srv->registry.slab, job);
+  jobsrv__mailbox_unref(srv->mailbox);
 }
 
 /* Remembers an id as long as there is room for it. */
@@ -97,6 +112,7 @@ void jobsrv__registry_expire(jobsrv_job_t *job) {
 
   jobsrv__wheel_disarm(&srv->wheel, &job->timer);
   jobsrv__queue_remove(&job->in_state);
+  jobsrv__queue_remove(&job->in_all);
   srv->registry.nretained--;
   srv->stats.expired++;
   job->flags &= (uint16_t) ~JOBSRV__JOB_IN_REGISTRY;
@@ -110,6 +126,7 @@ void jobsrv__registry_retain(jobsrv_job_t *job) {
 
   if (atomic_load(&srv->closed)) { /* by a hook, before it was told the end */
     job->flags &= (uint16_t) ~JOBSRV__JOB_IN_REGISTRY;
+    jobsrv__queue_remove(&job->in_all);
     jobsrv_job_unref(job);
     return;
   }

@@ -15,6 +15,8 @@
 typedef struct jobsrv__registry_s {
   jobsrv__slab_t slab;
   jobsrv__map_t by_id;     /* a slot's address, or 1 for an expired id */
+  jobsrv__queue_t all;     /* live and retained, oldest first, by in_all */
+  uint64_t number;         /* of the newest */
   jobsrv__queue_t retained;  /* ended jobs, oldest first, by in_state */
   uint32_t nretained;
   jobsrv__id_t next_id;    /* of the next job, on its way to the cache */
@@ -34,6 +36,9 @@ void jobsrv__registry_close(jobsrv_t *srv);
  * Returns 0, UV_ENOMEM, or what the random source returned.
  */
 int jobsrv__registry_add(jobsrv_t *srv, jobsrv_job_t **out);
+
+/* Takes back what was added, with its plan, before anybody has seen it. */
+void jobsrv__registry_undo(jobsrv_job_t *job);
 
 /* Retention: the job has ended; keeps it by age and count. */
 void jobsrv__registry_retain(jobsrv_job_t *job);

@@ -115,17 +115,20 @@ static void on_mailbox_gone(void *arg) {
 static void rings_init(jobsrv_t *srv) {
   jobsrv__queue_init(&srv->operations);
   jobsrv__queue_init(&srv->running);
+  jobsrv__queue_init(&srv->waiting);
   srv->hooks.next = srv->hooks.prev = &srv->hooks;
   srv->turns.next = srv->turns.prev = &srv->turns;
   srv->parts.next = srv->parts.prev = &srv->parts;
 }
 
 static int server_init(jobsrv_t *srv, uv_loop_t *loop) {
+  static const jobsrv_operation_t no_operation;
   uint64_t random[2];
   int err;
 
   srv->loop = loop;
   srv->thread = pthread_self();
+  jobsrv__limits_of(&srv->limits, &no_operation, &srv->options);
   srv->clock = srv->options.clock != NULL ? srv->options.clock
                                           : jobsrv__clock_system();
   atomic_init(&srv->closed, 0);
@@ -138,7 +141,7 @@ static int server_init(jobsrv_t *srv, uv_loop_t *loop) {
   boot_format(srv->boot, random[0]);
   jobsrv__registry_init(srv, random[1]);
   jobsrv__wheel_init(&srv->wheel, jobsrv_now(srv));
-  jobsrv__token_init(&srv->root, srv, NULL, NULL, NULL);
+  jobsrv__token_init(&srv->root, JOBSRV__TOKEN_ROOT, NULL, NULL);
   return jobsrv__mailbox_new(&srv->mailbox, &srv->alloc);
 }
 

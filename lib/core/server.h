@@ -10,6 +10,7 @@
 #include "base/queue.h"
 #include "base/wheel.h"
 #include "core/job.h"
+#include "core/limits.h"
 #include "core/observer.h"
 #include "core/registry.h"
 #include "jobsrv/json.h"
@@ -25,6 +26,7 @@ typedef struct jobsrv__pool_s jobsrv__pool_t;
 /* An operation as registered, with its own queue. */
 struct jobsrv__operation_s {
   jobsrv_operation_t def;      /* def.name is ours */
+  jobsrv__limits_t limits;
   jobsrv__queue_t in_server;
   jobsrv__queue_t queued;      /* jobs, by ticket */
   uint32_t nqueued;
@@ -53,6 +55,7 @@ struct jobsrv_s {
   _Atomic uint64_t late_finishes;
   jobsrv_alloc_t alloc;
   jobsrv_options_t options;    /* defaults filled in */
+  jobsrv__limits_t limits;     /* of jobs without an operation */
   jobsrv_clock_t *clock;
   char boot[17];
 
@@ -64,9 +67,11 @@ struct jobsrv_s {
 
   jobsrv__queue_t operations;
   jobsrv__queue_t running;     /* jobs, by in_state */
+  jobsrv__queue_t waiting;     /* scheduled, retrying and suspended ones */
   uint32_t nqueued;
   uint32_t nrunning;           /* that hold a slot */
   uint32_t live;
+  uint32_t count[JOBSRV_STATE_MAX];  /* live jobs by state */
   uint64_t ticket;
   uint64_t server_seq;
   jobsrv_hook_t hooks;         /* head of a ring */

@@ -139,16 +139,25 @@ void jobsrv__job_abandon(jobsrv_job_t *job) {
 
 /* ---- the job's one timer ---- */
 
-static uint64_t later(uint64_t from, uint64_t ns) {
-  return ns < UINT64_MAX - from ? from + ns : UINT64_MAX;
+uint64_t jobsrv__job_retain_ns(const jobsrv_job_t *job) {
+  return jobsrv__job_limits(job)->retain_ns[jobsrv_job_state(job) -
+                                            JOBSRV_STATE_COMPLETED];
 }
 
 static uint64_t grace_end(const jobsrv_job_t *job) {
-  uint64_t end = later(job->stop_ns, job->grace_ns);
+  uint64_t end = jobsrv__later(job->stop_ns, jobsrv__job_limits(job)->grace_ns);
 
   if (job->flags & JOBSRV__JOB_KILLED)
-    end = later(end, KILL_MS * NS_PER_MS);
+    end = jobsrv__later(end, KILL_MS * NS_PER_MS);
   return end;
+}
+
+static uint64_t attempt_end(const jobsrv_job_t *job) {
+  uint64_t timeout = jobsrv__job_limits(job)->timeout_ns;
+
+  return timeout != 0 && jobsrv_job_state(job) == JOBSRV_STATE_RUNNING
+             ? jobsrv__later(job->since_ns, timeout)
+             : UINT64_MAX;
 }
 
 static void on_grace_end(jobsrv_job_t *job) {
@@ -176,8 +185,7 @@ static void on_clock(jobsrv_timer_t *timer) {
     jobsrv__job_clock(job);
   else if (job->deadline_ns != 0 && now >= job->deadline_ns)
     jobsrv__job_stop(job, JOBSRV_REASON_DEADLINE);
-  else if (job->timeout_ns != 0 && job->started_ns != 0 &&
-           now >= later(job->started_ns, job->timeout_ns))
+  else if (now >= attempt_end(job))
     jobsrv__job_stop(job, JOBSRV_REASON_ATTEMPT_TIMEOUT);
   else
     jobsrv__job_clock(job);
@@ -186,18 +194,16 @@ static void on_clock(jobsrv_timer_t *timer) {
 
 void jobsrv__job_clock(jobsrv_job_t *job) {
   uint64_t next = UINT64_MAX;
-  uint64_t attempt;
 
   if (jobsrv__job_ended(job)) {
-    next = later(job->finished_ns, job->retain_ns);
+    next = jobsrv__later(job->finished_ns, jobsrv__job_retain_ns(job));
   } else if (job->stop_ns != 0) {
     next = grace_end(job);
   } else {
     if (job->deadline_ns != 0)
       next = job->deadline_ns;
-    attempt = later(job->started_ns, job->timeout_ns);
-    if (job->timeout_ns != 0 && job->started_ns != 0 && attempt < next)
-      next = attempt;
+    if (attempt_end(job) < next)
+      next = attempt_end(job);
   }
   if (next != UINT64_MAX)
     jobsrv_timer_arm(job->srv, &job->timer, next, on_clock);

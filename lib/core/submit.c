@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/options.h"
 #include "core/labels.h"
+#include "core/plan.h"
 #include "core/server.h"
 
 #include <stdio.h>
@@ -56,31 +57,25 @@ static int payload_check(const jobsrv_t *srv,
              : 0;
 }
 
-static uint64_t first_set(uint64_t a, uint64_t b, uint64_t c) {
-  return a != 0 ? a : b != 0 ? b : c;
+static void set_clocks(jobsrv_job_t *job) {
+  const jobsrv__limits_t *limits = jobsrv__job_limits(job);
+
+  job->since_ns = jobsrv_now(job->srv);
+  job->created_wall = jobsrv__wall_at(job->srv, job->since_ns);
+  job->priority = limits->priority;
+  if (limits->deadline_ns != 0 &&
+      limits->deadline_ns < UINT64_MAX - job->since_ns)
+    job->deadline_ns = job->since_ns + limits->deadline_ns;
 }
 
-static uint64_t ns_of(uint64_t ms) {
-  return ms < UINT64_MAX / 1000000 ? ms * 1000000 : UINT64_MAX;
-}
-
-static void set_clocks(jobsrv_job_t *job, const jobsrv_spec_t *spec) {
-  static const jobsrv_operation_t none;
-  const jobsrv_options_t *options = &job->srv->options;
-  const jobsrv_operation_t *def =
-      job->operation != NULL ? &job->operation->def : &none;
-  uint64_t deadline = first_set(spec->deadline_ms, def->deadline_ms,
-                                options->deadline_ms);
-
-  job->created_ns = jobsrv_now(job->srv);
-  job->created_wall = jobsrv__wall_at(job->srv, job->created_ns);
-  job->timeout_ns = ns_of(
-      first_set(spec->timeout_ms, def->timeout_ms, options->timeout_ms));
-  job->grace_ns = ns_of(first_set(def->grace_ms, options->grace_ms, 0));
-  job->retain_ns = ns_of(
-      first_set(spec->retain_ms, def->retain_ms, options->retain_ms));
-  if (deadline != 0 && ns_of(deadline) < UINT64_MAX - job->created_ns)
-    job->deadline_ns = job->created_ns + ns_of(deadline);
+/* What the spec says beyond its operation's way. Returns 0 or UV_ENOMEM. */
+static int make_plan(jobsrv_job_t *job, const jobsrv_spec_t *spec) {
+  if (!jobsrv__limits_differ(spec))
+    return 0;
+  if (jobsrv__plan(job) == NULL)
+    return UV_ENOMEM;
+  jobsrv__limits_apply(&job->plan->limits, spec);
+  return 0;
 }
 
 /* Whether one more job may come, before anything is looked at or made. */
@@ -101,9 +96,10 @@ static int make(jobsrv_t *srv,
                 jobsrv__operation_t *operation,
                 const jobsrv_spec_t *spec,
                 jobsrv_job_t **out) {
-  jobsrv_token_watch_t *on_parent = NULL;
+  jobsrv__token_above_t *above = NULL;
   jobsrv__labels_t *labels = NULL;
   jobsrv_job_t *job = NULL;
+  jobsrv_state_t state;
   char *payload = NULL;
   int err;
 
@@ -115,18 +111,23 @@ static int make(jobsrv_t *srv,
     err = payload == NULL ? UV_ENOMEM : 0;
   }
   if (err == 0 && spec->parent != NULL) {
-    on_parent = jobsrv__zalloc(&srv->alloc, sizeof(*on_parent));
-    err = on_parent == NULL ? UV_ENOMEM : 0;
+    above = jobsrv__zalloc(&srv->alloc, sizeof(*above));
+    err = above == NULL ? UV_ENOMEM : 0;
   }
   if (err == 0)
     err = jobsrv__registry_add(srv, &job);
+  if (err == 0) {
+    job->operation = operation;
+    err = make_plan(job, spec);
+    if (err != 0)
+      jobsrv__registry_undo(job);
+  }
   if (err != 0) {
-    jobsrv__free(&srv->alloc, on_parent);
+    jobsrv__free(&srv->alloc, above);
     jobsrv__free(&srv->alloc, payload);
     jobsrv__free(&srv->alloc, labels);
     return err;
   }
-  job->operation = operation;
   if (operation != NULL)
     atomic_fetch_add_explicit(&operation->refs, 1, memory_order_relaxed);
   job->labels = labels;
@@ -140,11 +141,14 @@ static int make(jobsrv_t *srv,
   atomic_init(&job->level, (unsigned char) srv->options.level);
   atomic_init(&job->cancellable,
               operation == NULL || !operation->def.not_cancellable);
-  atomic_init(&job->state, JOBSRV_STATE_QUEUED);
-  set_clocks(job, spec);
+  state = job->plan != NULL && job->plan->holds != 0 ? JOBSRV_STATE_SCHEDULED
+                                                     : JOBSRV_STATE_QUEUED;
+  atomic_init(&job->state, (unsigned char) state);
+  set_clocks(job);
   /* one without a parent is not below the server's token: close ends it */
-  jobsrv__token_init(&job->token, srv, job, spec->parent, on_parent);
+  jobsrv__token_init(&job->token, JOBSRV__TOKEN_JOB, spec->parent, above);
   srv->live++;
+  srv->count[state]++;
   srv->stats.created++;
   jobsrv__keep_alive(srv);
   *out = job;
@@ -153,9 +157,10 @@ static int make(jobsrv_t *srv,
 
 /* It is there: tells so, then whatever its token and clock have to say. */
 static void announce(jobsrv_job_t *job) {
-  job->srv->observer->transition(job, JOBSRV_STATE_QUEUED,
-                                 JOBSRV_STATE_QUEUED);
-  jobsrv__hooks_call(job, JOBSRV_STATE_QUEUED, JOBSRV_STATE_QUEUED);
+  jobsrv_state_t state = jobsrv_job_state(job);
+
+  job->srv->observer->transition(job, state, state);
+  jobsrv__hooks_call(job, state, state);
 }
 
 static int submit(jobsrv_t *srv,
@@ -181,7 +186,10 @@ static int submit(jobsrv_t *srv,
   if (err != 0)
     return err;
 
-  jobsrv__enqueue(job);
+  if (jobsrv_job_state(job) == JOBSRV_STATE_QUEUED)
+    jobsrv__enqueue(job);
+  else
+    jobsrv__queue_push_back(&srv->waiting, &job->in_state);
   handle = jobsrv_job_handle(job);
   announce(job);
   /* a hook may have ended it, and the registry have forgotten it since */
@@ -217,7 +225,7 @@ static int begin(jobsrv_t *srv, const jobsrv_spec_t *spec, jobsrv_job_t **out) {
   announce(job);
   if (!jobsrv__job_ended(job)) {
     job->attempt_no = 1;
-    job->started_ns = jobsrv_now(srv);
+    job->started_ns = job->since_ns = jobsrv_now(srv);
     job->started_wall = jobsrv__wall_at(srv, job->started_ns);
     jobsrv__job_move(job, JOBSRV_STATE_RUNNING);
   }

@@ -26,7 +26,8 @@ typedef struct owned_reason_s {
 /* A token that is its own: nothing else is before it in its memory. */
 typedef struct own_token_s {
   jobsrv_token_t token;
-  jobsrv_token_watch_t on_parent;
+  jobsrv_t *srv;
+  jobsrv__token_above_t above;
 } own_token;
 
 enum { MAX_TEXT = 1024, MAX_ACTOR = 128 };
@@ -57,8 +58,32 @@ static int is_bare(const jobsrv_reason_t *reason) {
   return reason == &sealed;
 }
 
+/* The containers of what may not be changed through the pointer at hand. */
+#define CONST_CONTAINER(ptr, type, member)                                    \
+  ((const type *) (const void *) ((const char *) (ptr) -                      \
+                                  offsetof(type, member)))
+
+jobsrv_job_t *jobsrv__token_job(const jobsrv_token_t *token) {
+  return (jobsrv_job_t *) (uintptr_t) CONST_CONTAINER(token, jobsrv_job_t,
+                                                      token);
+}
+
+jobsrv_t *jobsrv__token_server(const jobsrv_token_t *token) {
+  switch (token->kind) {
+    case JOBSRV__TOKEN_JOB: return jobsrv__token_job(token)->srv;
+    case JOBSRV__TOKEN_OWN:
+      return CONST_CONTAINER(token, own_token, token)->srv;
+    default:
+      return (jobsrv_t *) (uintptr_t) CONST_CONTAINER(token, jobsrv_t, root);
+  }
+}
+
 static const jobsrv_alloc_t *alloc_of(const jobsrv_token_t *token) {
-  return &token->srv->alloc;
+  return &jobsrv__token_server(token)->alloc;
+}
+
+static jobsrv_token_t *parent_of(const jobsrv_token_t *token) {
+  return token->above != NULL ? token->above->parent : NULL;
 }
 
 static void reason_free(const jobsrv_token_t *token) {
@@ -72,12 +97,12 @@ static void reason_free(const jobsrv_token_t *token) {
     jobsrv__free(alloc_of(token), owned);
 }
 
-static void watch_unlink(jobsrv_token_watch_t *watch) {
-  assert(watch->next != NULL && watch->prev != NULL);
-  watch->prev->next = watch->next;
-  watch->next->prev = watch->prev;
-  watch->next = NULL;
-  watch->prev = NULL;
+static void link_remove(jobsrv_token_link_t *link) {
+  assert(link->next != NULL && link->prev != NULL);
+  link->prev->next = link->next;
+  link->next->prev = link->prev;
+  link->next = NULL;
+  link->prev = NULL;
 }
 
 static void on_parent_cancelled(jobsrv_token_watch_t *watch,
@@ -86,42 +111,44 @@ static void on_parent_cancelled(jobsrv_token_watch_t *watch,
 
   (void) reason;
   jobsrv__token_adopt(token);
-  if (token->job != NULL)
-    jobsrv__job_look(token->job);
+  if (token->kind == JOBSRV__TOKEN_JOB)
+    jobsrv__job_look(jobsrv__token_job(token));
   else
     jobsrv__token_fire(token);
 }
 
 void jobsrv__token_init(jobsrv_token_t *token,
-                        jobsrv_t *srv,
-                        struct jobsrv_job_s *job,
+                        unsigned int kind,
                         jobsrv_token_t *parent,
-                        jobsrv_token_watch_t *on_parent) {
+                        jobsrv__token_above_t *above) {
   memset(token, 0, sizeof(*token));
   atomic_init(&token->reason, NULL);
   atomic_init(&token->refs, 1);
-  token->srv = srv;
-  token->job = job;
+  token->kind = kind;
   token->watches.next = &token->watches;
   token->watches.prev = &token->watches;
   if (parent == NULL)
     return;
-  token->parent = jobsrv_token_ref(parent);
-  token->on_parent = on_parent;
-  on_parent->data = token;
-  if (jobsrv_token_watch(parent, on_parent, on_parent_cancelled))
+  token->above = above;
+  above->parent = jobsrv_token_ref(parent);
+  above->watch.data = token;
+  if (jobsrv_token_watch(parent, &above->watch, on_parent_cancelled))
     jobsrv__token_adopt(token);
 }
 
-void jobsrv__token_clear(jobsrv_token_t *token) {
-  jobsrv_token_t *parent = token->parent;
+void jobsrv__token_detach(jobsrv_token_t *token) {
+  if (token->above != NULL)
+    jobsrv_token_unwatch(&token->above->watch);
+}
 
-  if (token->on_parent != NULL)
-    jobsrv_token_unwatch(token->on_parent);
+void jobsrv__token_clear(jobsrv_token_t *token) {
+  jobsrv_token_t *parent = parent_of(token);
+
+  jobsrv__token_detach(token);
   while (token->watches.next != &token->watches)
-    watch_unlink(token->watches.next);
+    link_remove(token->watches.next);
   reason_free(token);
-  token->parent = NULL;
+  token->above = NULL;
   if (parent != NULL)
     jobsrv_token_unref(parent);
 }
@@ -134,15 +161,16 @@ int jobsrv_token_new(jobsrv_token_t **out,
   if (own == NULL)
     return UV_ENOMEM;
   jobsrv__mailbox_ref(srv->mailbox);
-  jobsrv__token_init(&own->token, srv, NULL,
-                     parent != NULL ? parent : &srv->root, &own->on_parent);
+  own->srv = srv;
+  jobsrv__token_init(&own->token, JOBSRV__TOKEN_OWN,
+                     parent != NULL ? parent : &srv->root, &own->above);
   *out = &own->token;
   return 0;
 }
 
 jobsrv_token_t *jobsrv_token_ref(jobsrv_token_t *token) {
-  if (token->job != NULL)
-    jobsrv_job_ref(token->job);
+  if (token->kind == JOBSRV__TOKEN_JOB)
+    jobsrv_job_ref(jobsrv__token_job(token));
   else
     atomic_fetch_add_explicit(&token->refs, 1, memory_order_relaxed);
   return token;
@@ -154,18 +182,19 @@ void jobsrv_token_unref(jobsrv_token_t *token) {
 
   /* A loop, not recursion: a long chain may come apart here all at once. */
   while (token != NULL) {
-    if (token->job != NULL) {
-      jobsrv_job_unref(token->job);
+    if (token->kind == JOBSRV__TOKEN_JOB) {
+      jobsrv_job_unref(jobsrv__token_job(token));
       return;
     }
     if (atomic_fetch_sub_explicit(&token->refs, 1, memory_order_acq_rel) != 1 ||
-        token == &token->srv->root)
+        token->kind == JOBSRV__TOKEN_ROOT)
       return;
-    parent = token->parent;
-    if (parent == &token->srv->root)
+    parent = parent_of(token);
+    if (parent != NULL && parent->kind == JOBSRV__TOKEN_ROOT)
       parent = NULL; /* not counted, and may go with the mailbox below */
-    mailbox = token->srv->mailbox;
-    token->parent = NULL;
+    mailbox = jobsrv__token_server(token)->mailbox;
+    jobsrv__token_detach(token);
+    token->above = NULL;
     jobsrv__token_clear(token);
     jobsrv__free(alloc_of(token), token);
     jobsrv__mailbox_unref(mailbox);
@@ -234,8 +263,8 @@ void jobsrv__token_adopt(jobsrv_token_t *token) {
   const jobsrv_reason_t *none = NULL;
   const jobsrv_reason_t *above = NULL;
 
-  if (token->parent != NULL)
-    above = jobsrv_token_reason(token->parent);
+  if (token->above != NULL)
+    above = jobsrv_token_reason(token->above->parent);
   if (above != NULL)
     atomic_compare_exchange_strong(&token->reason, &none, above);
 }
@@ -258,8 +287,8 @@ void jobsrv__token_fire(jobsrv_token_t *token) {
    * the others; held on to, since it may drop the caller's reference. */
   jobsrv_token_ref(token);
   while (token->watches.next != &token->watches) {
-    watch = token->watches.next;
-    watch_unlink(watch);
+    watch = JOBSRV__CONTAINER(token->watches.next, jobsrv_token_watch_t, link);
+    link_remove(&watch->link);
     watch->cb(watch, reason);
   }
   jobsrv_token_unref(token);
@@ -276,18 +305,19 @@ static void on_look(jobsrv__mail_t *mail, void *owner) {
 int jobsrv_token_cancel(jobsrv_token_t *token, const jobsrv_reason_t *reason) {
   int err;
 
-  if (token->job != NULL)
-    return jobsrv_job_cancel(token->job, reason);
+  if (token->kind == JOBSRV__TOKEN_JOB)
+    return jobsrv_job_cancel(jobsrv__token_job(token), reason);
   err = jobsrv__token_set(token, alloc_of(token), reason);
   if (err != 0)
     return err;
-  if (jobsrv__on_loop(token->srv)) {
+  if (jobsrv__on_loop(jobsrv__token_server(token))) {
     jobsrv__token_fire(token);
     return 0;
   }
   jobsrv_token_ref(token);
   token->look.run = on_look;
-  if (jobsrv__mailbox_post(token->srv->mailbox, &token->look) != 0)
+  if (jobsrv__mailbox_post(jobsrv__token_server(token)->mailbox,
+                           &token->look) != 0)
     jobsrv_token_unref(token);
   return 0;
 }
@@ -295,7 +325,7 @@ int jobsrv_token_cancel(jobsrv_token_t *token, const jobsrv_reason_t *reason) {
 const jobsrv_reason_t *jobsrv_token_reason(const jobsrv_token_t *token) {
   const jobsrv_reason_t *reason;
 
-  for (; token != NULL; token = token->parent) {
+  for (; token != NULL; token = parent_of(token)) {
     reason = atomic_load_explicit(&token->reason, memory_order_acquire);
     if (reason == &sealed)
       return NULL;
@@ -311,19 +341,19 @@ int jobsrv_token_watch(jobsrv_token_t *token,
   assert(cb != NULL);
 
   watch->cb = cb;
-  watch->next = NULL;
-  watch->prev = NULL;
+  watch->link.next = NULL;
+  watch->link.prev = NULL;
   if (jobsrv_token_reason(token) != NULL)
     return JOBSRV_ESETTLED;
 
-  watch->next = &token->watches;
-  watch->prev = token->watches.prev;
-  watch->prev->next = watch;
-  watch->next->prev = watch;
+  watch->link.next = &token->watches;
+  watch->link.prev = token->watches.prev;
+  watch->link.prev->next = &watch->link;
+  watch->link.next->prev = &watch->link;
   return 0;
 }
 
 void jobsrv_token_unwatch(jobsrv_token_watch_t *watch) {
-  if (watch->next != NULL)
-    watch_unlink(watch);
+  if (watch->link.next != NULL)
+    link_remove(&watch->link);
 }

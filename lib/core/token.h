@@ -9,31 +9,47 @@
 #include <stdatomic.h>
 
 /*
- * A token is its own, or embedded in a job: then `job` is set, references are
- * the job's, and acting on it is the job's business before its watches'.
+ * A token is its own, or embedded in a job: then references are the job's, and
+ * acting on it is the job's business before its watches'.
  */
 typedef struct jobsrv_token_s jobsrv__token_t;
 
-struct jobsrv_token_s {
-  _Atomic(const jobsrv_reason_t *) reason;
-  jobsrv_token_t *parent;         /* referenced; does not change */
-  jobsrv_token_watch_t *on_parent; /* NULL without one; owned by the maker */
-  jobsrv_token_watch_t watches;   /* head of a ring, oldest first */
-  jobsrv_t *srv;
-  struct jobsrv_job_s *job;
-  jobsrv__mail_t look;
-  atomic_uint refs;               /* its own ones only */
+enum {
+  JOBSRV__TOKEN_ROOT, /* the server's */
+  JOBSRV__TOKEN_OWN,
+  JOBSRV__TOKEN_JOB   /* embedded in a job's slot */
 };
 
+/* What a token with a parent has beside: most jobs' have none. */
+typedef struct jobsrv__token_above_s {
+  jobsrv_token_t *parent;         /* referenced; does not change */
+  jobsrv_token_watch_t watch;     /* on it */
+} jobsrv__token_above_t;
+
+struct jobsrv_token_s {
+  _Atomic(const jobsrv_reason_t *) reason;
+  jobsrv__token_above_t *above;   /* NULL: no parent; owned by the maker */
+  jobsrv_token_link_t watches;    /* head of a ring, oldest first */
+  jobsrv__mail_t look;
+  atomic_uint refs;               /* its own ones only */
+  unsigned int kind;
+};
+
+/* [any] */
+jobsrv_t *jobsrv__token_server(const jobsrv_token_t *token);
+struct jobsrv_job_s *jobsrv__token_job(const jobsrv_token_t *token);
+
 /*
- * For the token in a job's slot. `parent` may be NULL for none at all;
- * otherwise `on_parent` is zeroed memory that stays until the token is cleared.
+ * `parent` may be NULL for none at all; otherwise `above` is zeroed memory that
+ * stays until the token is cleared.
  */
 void jobsrv__token_init(jobsrv_token_t *token,
-                        jobsrv_t *srv,
-                        struct jobsrv_job_s *job,
+                        unsigned int kind,
                         jobsrv_token_t *parent,
-                        jobsrv_token_watch_t *on_parent);
+                        jobsrv__token_above_t *above);
+
+/* Is not cancelled by what is above it any more, but keeps its reference. */
+void jobsrv__token_detach(jobsrv_token_t *token);
 
 /* Leaves the tree and frees the reason. */
 void jobsrv__token_clear(jobsrv_token_t *token);

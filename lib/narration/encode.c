@@ -46,8 +46,10 @@ static char *copy(char *at, const char *text) {
 size_t jobsrv__encode_state(char to[JOBSRV__STATE_BODY],
                             const jobsrv_job_t *job,
                             const jobsrv__note_t *note,
+                            uint64_t wall_ns,
+                            uint32_t attempt,
                             int created) {
-  char *at = to + stamp(to, job, note->wall_ns);
+  char *at = to + stamp(to, job, wall_ns);
 
   at = copy(at, ",\"state\":\"");
   at = copy(at, jobsrv_state_name((jobsrv_state_t) note->to));
@@ -56,7 +58,7 @@ size_t jobsrv__encode_state(char to[JOBSRV__STATE_BODY],
     at = copy(at, jobsrv_state_name((jobsrv_state_t) note->from));
   }
   at = copy(at, "\",\"attempt\":");
-  at += jobsrv__u64_format(at, created ? 0 : job->attempt_no);
+  at += jobsrv__u64_format(at, attempt);
   at = copy(at, note->cancel_requested ? ",\"cancel_requested\":true}"
                                        : ",\"cancel_requested\":false}");
   return (size_t) (at - to);

@@ -47,6 +47,8 @@ enum { JOBSRV__STATE_BODY = 384 };
 size_t jobsrv__encode_state(char to[JOBSRV__STATE_BODY],
                             const jobsrv_job_t *job,
                             const jobsrv__note_t *note,
+                            uint64_t wall_ns,
+                            uint32_t attempt,
                             int created);
 
 /* The body of a dropped event: `"time":..,"job_id":..,"count":N}`. */

@@ -299,6 +299,16 @@ static void finish_log(jobsrv__log_t *log) {
   atomic_store_explicit(&log->ended, 1, memory_order_release);
 }
 
+/* Notes keep what is sent of a time: whole milliseconds. */
+static int64_t ms_after_creation(const jobsrv_job_t *job, uint64_t wall_ns) {
+  return (int64_t) (wall_ns / 1000000) -
+         (int64_t) (job->created_wall / 1000000);
+}
+
+static uint64_t note_wall(const jobsrv_job_t *job, unsigned int i) {
+  return job->created_wall + (uint64_t) (int64_t) job->note_ms[i] * 1000000;
+}
+
 int jobsrv__log_open(jobsrv_job_t *job) {
   char body[JOBSRV__STATE_BODY];
   jobsrv__log_t *log;
@@ -311,9 +321,10 @@ int jobsrv__log_open(jobsrv_job_t *job) {
     return UV_ENOMEM;
 
   for (i = 0; i < job->nnotes; i++) {
-    size_t len = jobsrv__encode_state(body, job, &job->notes[i], i == 0);
-    int err = append(log, JOBSRV_KIND_STATE, JOBSRV_INFO, body, len,
-                     &job->notes[i]);
+    const jobsrv__note_t *note = &job->notes[i];
+    size_t len = jobsrv__encode_state(body, job, note, note_wall(job, i),
+                                      note->attempted, i == 0);
+    int err = append(log, JOBSRV_KIND_STATE, JOBSRV_INFO, body, len, note);
 
     if (err != 0) {
       jobsrv__log_destroy(log);
@@ -323,7 +334,7 @@ int jobsrv__log_open(jobsrv_job_t *job) {
   job->log = log;
   job->nnotes = 0;
   log->first_at_end = 1;
-  if (job->end_server_seq != 0)
+  if (jobsrv__job_ended(job) && job->end_server_seq != 0)
     finish_log(log);
   return 0;
 }
@@ -346,8 +357,10 @@ void jobsrv__log_transition(jobsrv_job_t *job,
                             jobsrv_state_t from,
                             jobsrv_state_t to) {
   int first = job->seq == 0;
-  int waits = job->log == NULL && job->nnotes < JOBSRV__NOTES;
   uint64_t wall_ns = time_of(job, from, to);
+  int64_t ms = ms_after_creation(job, wall_ns);
+  int waits = job->log == NULL && job->nnotes < JOBSRV__NOTES &&
+              job->attempt_no <= 1 && ms >= INT32_MIN && ms <= INT32_MAX;
   uint64_t server_seq = 0;
   char body[JOBSRV__STATE_BODY];
   jobsrv__note_t note;
@@ -356,17 +369,19 @@ void jobsrv__log_transition(jobsrv_job_t *job,
   if (waits)
     (void) jobsrv__job_number(job, &server_seq);
   note = (jobsrv__note_t) {
-    .wall_ns = wall_ns,
     .server_seq = server_seq & ((1ull << 52) - 1),
     .from = from & 15u,
     .to = to & 15u,
     .cancel_requested = jobsrv_token_reason(&job->token) != NULL,
+    .attempted = job->attempt_no > 0,
   };
   if (waits) {
+    job->note_ms[job->nnotes] = (int32_t) ms;
     job->notes[job->nnotes++] = note;
     return;
   }
-  len = jobsrv__encode_state(body, job, &note, first);
+  len = jobsrv__encode_state(body, job, &note, wall_ns, job->attempt_no,
+                             first);
   if (jobsrv__log_append(job, JOBSRV_KIND_STATE, JOBSRV_INFO, body, len, NULL,
                          NULL) == 0)
     return;

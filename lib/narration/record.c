@@ -228,8 +228,8 @@ static size_t write_record(const jobsrv_job_t *job,
   else if (job->labels != NULL && job->labels->ntags > 0)
     put(&out, ",\"tags_omitted\":true");
   put_events(&out, job, ended);
-  if (ended && job->retain_ns < UINT64_MAX - job->finished_wall)
-    put_time(&out, ",\"expires_at\":", job->finished_wall + job->retain_ns);
+  if (info->expires_wall_ns != UINT64_MAX)
+    put_time(&out, ",\"expires_at\":", info->expires_wall_ns);
   put_text(&out, ",\"principal\":", info->principal);
   if (!ended)
     put_bool(&out, ",\"cancellable\":", info->cancellable);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "core/hold.h"
+
+#include "core/plan.h"
+#include "core/server.h"
+
+#include <assert.h>
+
+void jobsrv__job_hold(jobsrv_job_t *job, unsigned int holds) {
+  job->plan->holds |= (uint8_t) holds;
+  if (job->seq == 0 || jobsrv_job_state(job) != JOBSRV_STATE_QUEUED)
+    return; /* submit looks at the holds, or it is scheduled already */
+  jobsrv__dequeue(job);
+  jobsrv__queue_push_back(&job->srv->waiting, &job->in_state);
+  job->since_ns = jobsrv_now(job->srv);
+  jobsrv__job_move(job, JOBSRV_STATE_SCHEDULED);
+  if (!jobsrv__job_ended(job)) /* by a hook */
+    jobsrv__job_clock(job);
+}
+
+void jobsrv__job_release(jobsrv_job_t *job, unsigned int holds) {
+  if (job->plan == NULL || (job->plan->holds & holds) == 0)
+    return;
+  job->plan->holds &= (uint8_t) ~holds;
+  if (job->plan->holds == 0 &&
+      jobsrv_job_state(job) == JOBSRV_STATE_SCHEDULED)
+    jobsrv__job_runnable(job);
+}
+
+void jobsrv__job_runnable(jobsrv_job_t *job) {
+  assert(!jobsrv__job_ended(job));
+  jobsrv_job_ref(job);
+  jobsrv__queue_remove(&job->in_state);
+  job->since_ns = jobsrv_now(job->srv);
+  jobsrv__enqueue(job);
+  jobsrv__job_move(job, JOBSRV_STATE_QUEUED);
+  if (!jobsrv__job_ended(job)) /* by a hook */
+    jobsrv__job_clock(job);
+  jobsrv_job_unref(job);
+}
