@@ -7,8 +7,9 @@
  *
  *   add + remove      the registry's part alone, which is what a map of jobs
  *                     does elsewhere: a slot, a random id, a place in the map
- *   create + cancel   a whole job by the public calls: submitted, queued,
- *                     cancelled, ended, retained, expired and remembered
+ *   create, cancel,   a whole job by the public calls: submitted and queued;
+ *   expire            cancelled, ended and retained; forgotten but for its id.
+ *                     In batches of 1,000, so that each is seen by itself
  *
  *   registry [ROUNDS]
  */
@@ -22,10 +23,13 @@
 
 #include <uv.h>
 
-enum { MAX_ROUNDS = 31, STEPS = 100000 };
+enum { MAX_ROUNDS = 31, STEPS = 100000, BATCH = 1000, RETAIN_MS = 60000 };
 
 typedef struct {
   uv_loop_t loop;
+  jobsrv_clock_t clock; /* the machine's, and on by what it has been moved */
+  uint64_t moved_ns;
+  jobsrv_clock_watch_t *watch;
   jobsrv_t *srv;
   jobsrv_job_t **jobs;
   size_t live;
@@ -70,11 +74,28 @@ static void *count_realloc(void *ctx, void *ptr, size_t size) {
 static const jobsrv_alloc_t counting = { count_malloc, count_realloc,
                                          count_free, NULL };
 
-static uint64_t now_ns(void) {
+static uint64_t clock_read(clockid_t id) {
   struct timespec t;
 
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(id, &t);
   return (uint64_t) t.tv_sec * 1000000000u + (uint64_t) t.tv_nsec;
+}
+
+static uint64_t moved_monotonic(const jobsrv_clock_t *clock) {
+  return clock_read(CLOCK_MONOTONIC) + ((world *) clock->data)->moved_ns;
+}
+
+static uint64_t moved_wall(const jobsrv_clock_t *clock) {
+  return clock_read(CLOCK_REALTIME) + ((world *) clock->data)->moved_ns;
+}
+
+static void watch_attach(jobsrv_clock_t *clock, jobsrv_clock_watch_t *watch) {
+  ((world *) clock->data)->watch = watch;
+}
+
+static void watch_detach(jobsrv_clock_t *clock, jobsrv_clock_watch_t *watch) {
+  (void) clock;
+  (void) watch;
 }
 
 static int never_start(jobsrv_job_t *job, void *data) {
@@ -106,8 +127,13 @@ static void open_world(world *w, size_t live) {
   options.alloc = &counting;
   options.max_jobs = 4000000;
   options.max_queued = 4000000;
-  options.max_retained = 1;
+  options.max_retained = 4000000;
+  options.retain_ms = RETAIN_MS;
   options.max_running = 1;
+  w->moved_ns = 0;
+  w->clock = (jobsrv_clock_t) { moved_monotonic, moved_wall, watch_attach,
+                                watch_detach, w };
+  options.clock = &w->clock;
   if (jobsrv_new(&w->srv, &w->loop, &options) != 0)
     exit(1);
   jobsrv_operation_init(&op);
@@ -139,15 +165,8 @@ static void add_and_remove(world *w, size_t steps) {
   for (size_t i = 0; i < steps; i++) {
     if (jobsrv__registry_add(w->srv, &job) != 0)
       exit(1);
-    jobsrv__map_del(&w->srv->registry.by_id, job->id);
-    jobsrv__slab_give(&w->srv->registry.slab, job);
-    jobsrv__mailbox_unref(w->srv->mailbox);
+    jobsrv__registry_undo(job);
   }
-}
-
-static void create_and_cancel(world *w, size_t steps) {
-  for (size_t i = 0; i < steps; i++)
-    (void) jobsrv_job_cancel(submit(w), NULL); /* ends at once, then expires */
 }
 
 static void find_by_id(world *w, size_t steps) {
@@ -206,6 +225,12 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+static void print(const char *what, double *ns, int rounds) {
+  qsort(ns, (size_t) rounds, sizeof(ns[0]), by_value);
+  printf("  %-22s %8.1f ns   (%.1f .. %.1f)\n", what, ns[rounds / 2], ns[0],
+         ns[rounds - 1]);
+}
+
 static void measure(const char *what,
                     world *w,
                     int rounds,
@@ -215,13 +240,49 @@ static void measure(const char *what,
 
   step(w, STEPS / 10);
   for (int i = 0; i < rounds; i++) {
-    start = now_ns();
+    start = clock_read(CLOCK_MONOTONIC);
     step(w, STEPS);
-    ns[i] = (double) (now_ns() - start) / STEPS;
+    ns[i] = (double) (clock_read(CLOCK_MONOTONIC) - start) / STEPS;
   }
-  qsort(ns, (size_t) rounds, sizeof(ns[0]), by_value);
-  printf("  %-22s %8.1f ns   (%.1f .. %.1f)\n", what, ns[rounds / 2], ns[0],
-         ns[rounds - 1]);
+  print(what, ns, rounds);
+}
+
+/* Adds what each part of one batch takes to `spent`. */
+static void batch(world *w, uint64_t spent[3]) {
+  static jobsrv_job_t *jobs[BATCH];
+  uint64_t at[4];
+
+  at[0] = clock_read(CLOCK_MONOTONIC);
+  for (size_t i = 0; i < BATCH; i++)
+    jobs[i] = submit(w);
+  at[1] = clock_read(CLOCK_MONOTONIC);
+  for (size_t i = 0; i < BATCH; i++)
+    (void) jobsrv_job_cancel(jobs[i], NULL);
+  at[2] = clock_read(CLOCK_MONOTONIC);
+  w->moved_ns += (RETAIN_MS + 1000) * 1000000ull;
+  w->watch->tick(w->watch);
+  at[3] = clock_read(CLOCK_MONOTONIC);
+  for (int i = 0; i < 3; i++)
+    spent[i] += at[i + 1] - at[i];
+}
+
+static void measure_lives(world *w, int rounds) {
+  static const char *const parts[] = { "create", "cancel", "expire" };
+  double ns[3][MAX_ROUNDS], whole[MAX_ROUNDS];
+  uint64_t spent[3];
+
+  batch(w, spent);
+  for (int i = 0; i < rounds; i++) {
+    memset(spent, 0, sizeof(spent));
+    for (int n = 0; n < STEPS / BATCH; n++)
+      batch(w, spent);
+    for (int part = 0; part < 3; part++)
+      ns[part][i] = (double) spent[part] / STEPS;
+    whole[i] = ns[0][i] + ns[1][i] + ns[2][i];
+  }
+  for (int part = 0; part < 3; part++)
+    print(parts[part], ns[part], rounds);
+  print("all three", whole, rounds);
 }
 
 static void at(size_t live, int rounds) {
@@ -235,7 +296,7 @@ static void at(size_t live, int rounds) {
   for (size_t i = 0; i < live; i++)
     jobsrv_timer_arm(w.srv, &timers[i], base_ns + i * 1000, on_timer);
   measure("add + remove", &w, rounds, add_and_remove);
-  measure("create + cancel", &w, rounds, create_and_cancel);
+  measure_lives(&w, rounds);
   measure("find by id", &w, rounds, find_by_id);
   measure("find by handle", &w, rounds, find_by_handle);
   measure("timer arm + disarm", &w, rounds, arm_and_disarm);
