@@ -46,7 +46,11 @@ JOBSRV_EXTERN void jobsrv_manual_clock_init(jobsrv_manual_clock_t *clock);
 JOBSRV_EXTERN void jobsrv_manual_clock_advance(jobsrv_manual_clock_t *clock,
                                                uint64_t ns);
 
-/* Moves only the wall clock, to any time, as an operator would. */
+/*
+ * Moves only the wall clock, to any time, as an operator would; what waited for
+ * a wall time that has come is called before this returns. On the servers'
+ * loop thread.
+ */
 JOBSRV_EXTERN void jobsrv_manual_clock_set_wall(jobsrv_manual_clock_t *clock,
                                                 uint64_t wall_ns);
 

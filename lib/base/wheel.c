@@ -306,3 +306,27 @@ size_t jobsrv__wheel_run(jobsrv__wheel_t *wheel, uint64_t now_ns) {
   wheel->running = 0;
   return fired;
 }
+
+void jobsrv__wheel_set_back(jobsrv__wheel_t *wheel, uint64_t now_ns) {
+  uint64_t tick = tick_of_now(now_ns);
+  jobsrv_timer_t *all = NULL;
+  jobsrv_timer_t **tail = &all;
+  jobsrv_timer_t *timer, *next;
+  unsigned int level;
+  uint64_t bits;
+
+  if (tick >= wheel->now)
+    return;
+  tail = gather(wheel, PAST, tail);
+  for (level = 0; level < JOBSRV__WHEEL_LEVELS; level++)
+    for (bits = wheel->used[level]; bits != 0; bits &= bits - 1)
+      tail = gather(wheel, level * JOBSRV__WHEEL_SLOTS + lowest_bit(bits),
+                    tail);
+  *tail = NULL;
+
+  wheel->now = tick;
+  for (timer = all; timer != NULL; timer = next) {
+    next = timer->next;
+    place(wheel, timer, list_of(wheel, timer->deadline_ns));
+  }
+}

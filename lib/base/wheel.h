@@ -73,6 +73,13 @@ uint64_t jobsrv__wheel_next(const jobsrv__wheel_t *wheel);
  */
 size_t jobsrv__wheel_run(jobsrv__wheel_t *wheel, uint64_t now_ns);
 
+/*
+ * For a wheel on a clock that can be set back, here to `now_ns`: what is armed
+ * stays so for its deadline, what a run has gathered still fires. Costs a step
+ * for each timer that is armed; nothing when the time is not an earlier one.
+ */
+void jobsrv__wheel_set_back(jobsrv__wheel_t *wheel, uint64_t now_ns);
+
 /* How many are armed. */
 static inline size_t jobsrv__wheel_count(const jobsrv__wheel_t *wheel) {
   return wheel->count;

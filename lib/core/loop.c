@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "core/server.h"
+#include "core/wall.h"
 
 /*
  * The server's handles in its loop: `wake` watches the mailbox, `wheel_timer`
@@ -51,14 +52,18 @@ static void wheel_arm_loop(jobsrv_t *srv) {
 }
 
 static uint64_t on_watch_next(jobsrv_clock_watch_t *watch) {
-  return jobsrv__wheel_next(
-      &JOBSRV__CONTAINER(watch, jobsrv_t, watch)->wheel);
+  jobsrv_t *srv = JOBSRV__CONTAINER(watch, jobsrv_t, watch);
+  uint64_t next = jobsrv__wheel_next(&srv->wheel);
+  uint64_t wall = jobsrv__wall_next(srv);
+
+  return wall < next ? wall : next;
 }
 
 static void on_watch_tick(jobsrv_clock_watch_t *watch) {
   jobsrv_t *srv = JOBSRV__CONTAINER(watch, jobsrv_t, watch);
 
   jobsrv__wheel_run(&srv->wheel, jobsrv_now(srv));
+  jobsrv__wall_look(srv);
 }
 
 int jobsrv__loop_open(jobsrv_t *srv) {
@@ -97,6 +102,7 @@ static void on_close(uv_handle_t *handle) {
 void jobsrv__loop_close(jobsrv_t *srv) {
   if (srv->watch.next != NULL)
     srv->clock->detach(srv->clock, &srv->watch);
+  jobsrv__wall_close(srv);
   uv_close((uv_handle_t *) &srv->wake, on_close);
   uv_close((uv_handle_t *) &srv->wheel_timer, on_close);
   uv_close((uv_handle_t *) &srv->idle, on_close);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/options.h"
 #include "core/server.h"
+#include "core/wall.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -203,6 +204,7 @@ void jobsrv__handle_closed(jobsrv_t *srv) {
   if (--srv->handles > 0)
     return;
   rings_clear(srv);
+  jobsrv__wall_free(srv);
   if (cb != NULL)
     cb(srv, srv->close_data);
   jobsrv__token_clear(&srv->root);

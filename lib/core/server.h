@@ -22,6 +22,7 @@
 #include <uv.h>
 
 typedef struct jobsrv__pool_s jobsrv__pool_t;
+typedef struct jobsrv__wall_s jobsrv__wall_t;
 
 /* An operation as registered, with its own queue. */
 struct jobsrv__operation_s {
@@ -63,6 +64,7 @@ struct jobsrv_s {
   jobsrv__id_pool_t ids;
   jobsrv__registry_t registry;
   jobsrv__wheel_t wheel;
+  jobsrv__wall_t *wall;        /* wall.c; NULL until the first */
   jobsrv_token_t root;
 
   jobsrv__queue_t operations;

@@ -114,7 +114,33 @@ void jobsrv_manual_clock_advance(jobsrv_manual_clock_t *clock, uint64_t ns) {
   move(clock, end);
 }
 
+static uint64_t never(jobsrv_clock_watch_t *watch) {
+  (void) watch;
+  return UINT64_MAX;
+}
+
+static void nothing(jobsrv_clock_watch_t *watch) {
+  (void) watch;
+}
+
+/*
+ * Everybody looks, whether or not the new time is one they wait for: a clock
+ * that was set back is news as well. A mark of our own keeps the place while
+ * servers come and go.
+ */
 void jobsrv_manual_clock_set_wall(jobsrv_manual_clock_t *clock,
                                   uint64_t wall) {
+  jobsrv_clock_watch_t here = { .next = never, .tick = nothing };
+  jobsrv_clock_watch_t *watch = clock->head.link[0];
+
   set(&clock->wall_ns, wall);
+  while (watch != &clock->head) {
+    here.link[0] = watch->link[0];
+    here.link[1] = watch;
+    here.link[0]->link[1] = &here;
+    here.link[1]->link[0] = &here;
+    watch->tick(watch);
+    watch = here.link[0];
+    detach(&clock->clock, &here);
+  }
 }

@@ -454,6 +454,60 @@ static void many_in_any_order_fire_sorted(void **state) {
   free(timers);
 }
 
+/* Against the plain truth: a run fires what its time has reached. */
+static void a_clock_set_back_moves_no_deadline(void **state) {
+  enum { N = 300 };
+  static jobsrv_timer_t timers[N];
+  static char name[2] = "x";
+  uint64_t now = UINT64_C(1) << 50;
+  size_t due, armed = 0;
+
+  (void) state;
+  memset(timers, 0, sizeof(timers));
+  jobsrv__wheel_init(&wheel, now);
+  for (int step = 0; step < 400; step++) {
+    jobsrv_timer_t *timer = &timers[next_random() % N];
+    uint64_t span = UINT64_C(1) << (next_random() % 45 + 5);
+
+    armed += !jobsrv__wheel_armed(timer);
+    timer->data = name;
+    jobsrv__wheel_arm(&wheel, timer, now + next_random() % span, note);
+    if (step % 3 == 0) {
+      now -= next_random() % (now / 4);
+      jobsrv__wheel_set_back(&wheel, now);
+    } else {
+      now += next_random() % span;
+    }
+    due = 0;
+    for (int i = 0; i < N; i++)
+      due += jobsrv__wheel_armed(&timers[i]) &&
+             (timers[i].deadline_ns + MS - 1) / MS <= now / MS;
+    fired[0] = '\0';
+    assert_int_equal(jobsrv__wheel_run(&wheel, now), due);
+    armed -= due;
+    assert_int_equal(jobsrv__wheel_count(&wheel), armed);
+    assert_true(jobsrv__wheel_next(&wheel) > now);
+  }
+}
+
+/* Also what had been armed for a time that was past, and is ahead again. */
+static void what_was_past_is_not_due_after_a_set_back(void **state) {
+  jobsrv_timer_t a = { .data = "a" }, b = { .data = "b" }, c = { .data = "c" };
+
+  (void) state;
+  jobsrv__wheel_init(&wheel, 1000 * MS);
+  jobsrv__wheel_arm(&wheel, &b, 900 * MS, note);
+  jobsrv__wheel_arm(&wheel, &c, 900 * MS, note);
+  jobsrv__wheel_arm(&wheel, &a, 800 * MS, note);
+  jobsrv__wheel_set_back(&wheel, 2000 * MS); /* is not one */
+  jobsrv__wheel_set_back(&wheel, 700 * MS);
+  expect(750 * MS, "");
+  assert_true(jobsrv__wheel_next(&wheel) <= 800 * MS);
+  jobsrv__wheel_disarm(&wheel, &a);
+  expect(899 * MS, "");
+  expect(900 * MS, "bc");
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test_setup(a_timer_never_fires_early, reset),
   cmocka_unit_test_setup(a_tick_fires_by_deadline_then_by_arming, reset),
@@ -474,6 +528,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test_setup(a_run_within_a_run_does_nothing, reset),
   cmocka_unit_test_setup(it_agrees_with_a_plain_list, reset),
   cmocka_unit_test_setup(many_in_any_order_fire_sorted, reset),
+  cmocka_unit_test_setup(a_clock_set_back_moves_no_deadline, reset),
+  cmocka_unit_test_setup(what_was_past_is_not_due_after_a_set_back, reset),
 };
 
 RUN(tests);

@@ -136,6 +136,28 @@ static void the_wall_moves_alone(void **state) {
   assert_int_equal(clock.clock.wall_ns(&clock.clock), 10);
 }
 
+static void setting_the_wall_has_everybody_look(void **state) {
+  jobsrv_manual_clock_t clock;
+  subject_t a, b, c;
+
+  (void) state;
+  jobsrv_manual_clock_init(&clock);
+  attach(&clock, &a);
+  attach(&clock, &b);
+  attach(&clock, &c);
+  b.leaves = 1;
+  jobsrv_manual_clock_set_wall(&clock, 7);
+  assert_int_equal(a.n, 1);
+  assert_int_equal(b.n, 1);
+  assert_int_equal(c.n, 1);
+  jobsrv_manual_clock_set_wall(&clock, 6); /* back as well */
+  assert_int_equal(a.n, 2);
+  assert_int_equal(b.n, 1);
+  assert_int_equal(c.n, 2);
+  jobsrv_manual_clock_advance(&clock, 1);
+  assert_int_equal(a.n, 2);
+}
+
 static void time_does_not_run_over(void **state) {
   jobsrv_manual_clock_t clock;
 
@@ -152,6 +174,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(who_is_never_content_does_not_stop_time),
   cmocka_unit_test(a_watch_may_leave_in_its_tick_and_twice),
   cmocka_unit_test(the_wall_moves_alone),
+  cmocka_unit_test(setting_the_wall_has_everybody_look),
   cmocka_unit_test(time_does_not_run_over),
 };
 
