@@ -41,11 +41,12 @@ foreach(target IN LISTS libraries)
 endforeach()
 
 file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/jobsrv/*.h)
-list(FILTER headers EXCLUDE REGEX "/testing\\.h$")
+list(FILTER headers EXCLUDE REGEX "/testing(_sse)?\\.h$")
 install(FILES ${headers}
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/jobsrv COMPONENT devel)
 if(TARGET jobsrv_testing)
   install(FILES ${PROJECT_SOURCE_DIR}/include/jobsrv/testing.h
+                ${PROJECT_SOURCE_DIR}/include/jobsrv/testing_sse.h
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/jobsrv COMPONENT testing)
 endif()
 

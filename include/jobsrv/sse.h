@@ -101,6 +101,69 @@ JOBSRV_EXTERN int jobsrv_sse_address(const jobsrv_sse_t *sse,
 /* The port of listener `index`, 0 when it has none. */
 JOBSRV_EXTERN int jobsrv_sse_port(const jobsrv_sse_t *sse, size_t index);
 
+/* The server it was made for. */
+JOBSRV_EXTERN jobsrv_t *jobsrv_sse_server(const jobsrv_sse_t *sse);
+
+/* ---- connections that are no sockets ---- */
+
+enum {
+  JOBSRV_SSE_READABLE = 1,   /* there are bytes, or their end */
+  JOBSRV_SSE_WRITABLE = 2,   /* there is room */
+  JOBSRV_SSE_DISCONNECT = 4  /* the client has ended, bytes unread or not */
+};
+
+/*
+ * What carries a connection's bytes in a socket's place: TLS in the host, a
+ * tunnel, a test (jobsrv/testing_sse.h). `self` is the host's. None may block,
+ * and none but `close` may call anything of the transport or the server.
+ */
+typedef struct jobsrv_sse_io_s {
+  size_t size; /* sizeof(jobsrv_sse_io_t) */
+  /* Gives at most `cap` bytes and returns how many; 0 when there are none now;
+     UV_EOF behind the client's last; another negative code when it is lost. */
+  int64_t (*read)(void *self, void *to, size_t cap);
+  /* Takes at most `len` bytes and returns how many; 0 when there is no room
+     now; a negative code when it is lost. */
+  int64_t (*write)(void *self, const void *data, size_t len);
+  /* From now on jobsrv_sse_conn_ready() is to be called, from the loop, for as
+     long as one of these holds; 0: not at all. What is not named is not wanted
+     though it may hold. */
+  void (*want)(void *self, int events);
+  /* No more will be written; reading goes on. */
+  void (*shut)(void *self);
+  /* The last call: the connection is gone. With `is_reset` the client was cut,
+     and what is still on its way to it may be dropped. */
+  void (*close)(void *self, int is_reset);
+  /* May be NULL. Names the client, for people: writes text and a NUL. */
+  void (*peer)(void *self, char *to, size_t cap);
+} jobsrv_sse_io_t;
+
+typedef struct jobsrv_sse_conn_s jobsrv_sse_conn_t;
+
+/*
+ * Takes on a connection as if it had been accepted: it counts, has all limits
+ * and deadlines, and past max_connections it is told 503. `io` is copied. It is
+ * called from within, `close` only if this returns 0.
+ *
+ * Returns 0; UV_ENOMEM; JOBSRV_EDRAINING when listeners are closed; UV_EMFILE
+ * when there are too many to tell even that.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_sse_conn_new(jobsrv_sse_conn_t **out,
+                        jobsrv_sse_t *sse,
+                        const jobsrv_sse_io_t *io,
+                        void *self);
+
+/*
+ * Says which of the wanted events hold; reads, writes and answers from within.
+ * Not from inside a callback of `io`, and not after `close`, which may come
+ * from within.
+ */
+JOBSRV_EXTERN void jobsrv_sse_conn_ready(jobsrv_sse_conn_t *conn, int events);
+
+/* The client is lost: closes from within. Not from inside `io` either. */
+JOBSRV_EXTERN void jobsrv_sse_conn_cut(jobsrv_sse_conn_t *conn);
+
 typedef void (*jobsrv_sse_close_cb)(jobsrv_sse_t *sse, void *data);
 
 /*

@@ -2,20 +2,10 @@
 
 #include "sse/conn_state.h"
 
-#include "sse/address.h"
 #include "sse/listener.h"
 #include "sse/response.h"
 
 #include "base/alloc.h"
-
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static uint64_t now_of(const jobsrv__conn_t *conn) {
   return jobsrv_now(conn->sse->srv);
@@ -128,14 +118,7 @@ static void on_hang_up(jobsrv__conn_t *conn) {
     jobsrv__conn_close(conn);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events) {
-  jobsrv__conn_t *conn = poll->data;
-
-  if (status < 0) { /* the peer reset, or the network did; libuv has stopped */
-    conn->events = 0;
-    jobsrv__conn_close(conn);
-    return;
-  }
+void jobsrv__conn_on_ready(jobsrv__conn_t *conn, int events) {
   if (events & UV_WRITABLE)
     on_writable(conn);
   if (conn->stage != JOBSRV__CONN_CLOSED && (events & UV_READABLE))
@@ -159,42 +142,15 @@ void jobsrv__conn_watch(jobsrv__conn_t *conn) {
   if (events == conn->events)
     return;
   conn->events = (uint8_t) events;
-  if (events == 0)
-    uv_poll_stop(&conn->poll);
-  else
-    uv_poll_start(&conn->poll, events, on_poll);
+  conn->io->want(conn, events);
 }
 
-static void set_options(jobsrv__conn_t *conn) {
-  int on = 1;
-  int size = (int) conn->sse->options.send_buffer;
-
-  if (!conn->is_unix)
-    (void) setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  if (size > 0)
-    (void) setsockopt(conn->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-}
-
-int jobsrv__conn_new(jobsrv_sse_t *sse, int fd, int is_unix,
-                     int is_turned_away) {
-  jobsrv__conn_t *conn = jobsrv__zalloc(sse->alloc, sizeof(*conn));
-  int err;
-
-  if (conn == NULL) {
-    close(fd);
-    return UV_ENOMEM;
-  }
-  err = uv_poll_init(sse->loop, &conn->poll, fd);
-  if (err != 0) {
-    jobsrv__free(sse->alloc, conn);
-    close(fd);
-    return err;
-  }
-  conn->poll.data = conn;
+void jobsrv__conn_begin(jobsrv__conn_t *conn,
+                        jobsrv_sse_t *sse,
+                        int is_turned_away) {
+  conn->handle.any.data = conn;
   conn->timer.data = conn;
   conn->sse = sse;
-  conn->fd = fd;
-  conn->is_unix = is_unix != 0;
   conn->is_turned_away = is_turned_away != 0;
   conn->deadline_ns = UINT64_MAX;
   sse->handles++;
@@ -203,14 +159,12 @@ int jobsrv__conn_new(jobsrv_sse_t *sse, int fd, int is_unix,
     sse->turned_away++;
   else
     sse->stats.connections++;
-  set_options(conn);
   if (is_turned_away)
     jobsrv__conn_refuse(conn, 503, "too_many_connections", 1,
                         "there are too many connections at this moment");
   else
     jobsrv__conn_deadline_in(conn, sse->options.silent_timeout_ms);
   jobsrv__conn_watch(conn);
-  return 0;
 }
 
 static void on_closed(uv_handle_t *handle) {
@@ -226,15 +180,14 @@ static void on_closed(uv_handle_t *handle) {
 
 /* The handle's memory stays until the loop's turn: whoever is calling us from
    further up may look at `stage`. */
-static void drop(jobsrv__conn_t *conn) {
+static void drop(jobsrv__conn_t *conn, int is_reset) {
   jobsrv_sse_t *sse = conn->sse;
 
   jobsrv_timer_disarm(sse->srv, &conn->timer);
   jobsrv__queue_remove(&conn->link);
   conn->stage = JOBSRV__CONN_CLOSED;
-  uv_close((uv_handle_t *) &conn->poll, on_closed);
-  close(conn->fd);
-  conn->fd = -1;
+  uv_close(&conn->handle.any, on_closed);
+  conn->io->close(conn, is_reset);
   if (conn->is_turned_away)
     sse->turned_away--;
   else
@@ -257,19 +210,19 @@ static void tell_gone(jobsrv__conn_t *conn) {
   }
 }
 
-void jobsrv__conn_close(jobsrv__conn_t *conn) {
+static void end(jobsrv__conn_t *conn, int is_reset) {
   if (conn->stage == JOBSRV__CONN_CLOSED)
     return;
-  drop(conn);
+  drop(conn, is_reset);
   tell_gone(conn);
 }
 
-void jobsrv__conn_reset(jobsrv__conn_t *conn) {
-  struct linger now = {1, 0};
+void jobsrv__conn_close(jobsrv__conn_t *conn) {
+  end(conn, 0);
+}
 
-  if (conn->stage != JOBSRV__CONN_CLOSED)
-    (void) setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-  jobsrv__conn_close(conn);
+void jobsrv__conn_reset(jobsrv__conn_t *conn) {
+  end(conn, 1);
 }
 
 void jobsrv__conn_resume_later(jobsrv__conn_t *conn) {
@@ -312,19 +265,7 @@ int jobsrv__conn_is_unix(const jobsrv__conn_t *conn) {
 }
 
 void jobsrv__conn_peer(const jobsrv__conn_t *conn, char *to, size_t cap) {
-  jobsrv__address_t address;
-  char text[128];
-
   to[0] = '\0';
-  if (conn->is_unix) {
-    snprintf(to, cap, "unix");
-    return;
-  }
-  memset(&address, 0, sizeof(address));
-  address.len = sizeof(address.u);
-  if (conn->fd < 0 ||
-      getpeername(conn->fd, &address.u.any, &address.len) != 0 ||
-      jobsrv__address_format(&address, text, sizeof(text)) != 0)
-    return;
-  snprintf(to, cap, "%s", text + strlen("http://"));
+  if (conn->stage != JOBSRV__CONN_CLOSED)
+    conn->io->peer(conn, to, cap);
 }

@@ -6,10 +6,7 @@
 #include "sse/request_parse.h"
 #include "sse/response.h"
 
-#include <errno.h>
 #include <string.h>
-
-#include <sys/socket.h>
 
 jobsrv__exchange_t *jobsrv__exchange_get(jobsrv__conn_t *conn) {
   jobsrv__exchange_t *exchange = conn->exchange;
@@ -99,15 +96,10 @@ int jobsrv__conn_has_room(const jobsrv__conn_t *conn) {
 /* Bytes, 0 at the end or when there is nothing (then `has_eof` tells), or a
    negative errno. */
 static int64_t receive(jobsrv__conn_t *conn, size_t max) {
-  ssize_t n;
+  int64_t n = conn->io->read(conn, conn->sse->read_buffer, max);
 
-  do
-    n = recv(conn->fd, conn->sse->read_buffer, max, 0);
-  while (n < 0 && errno == EINTR);
-  if (n > 0)
+  if (n != UV_EOF)
     return n;
-  if (n < 0)
-    return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
   conn->has_eof = 1;
   return 0;
 }

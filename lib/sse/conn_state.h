@@ -40,10 +40,30 @@ enum {
   JOBSRV__REQUESTS_A_TURN = 32
 };
 
+typedef struct jobsrv__io_s jobsrv__io_t;
 typedef struct jobsrv__out_s jobsrv__out_t;
 typedef struct jobsrv__exchange_s jobsrv__exchange_t;
 
-/* What the socket did not take. */
+/*
+ * What carries the bytes: a socket (conn_socket.c), or what the host attached
+ * (conn_io.c). None waits, and none calls back from within but `close`.
+ */
+struct jobsrv__io_s {
+  /* Bytes; 0 when there are none now; UV_EOF; or another negative code. */
+  int64_t (*read)(jobsrv__conn_t *conn, void *to, size_t cap);
+  /* Bytes taken, 0 when there is no room now, or a negative code. */
+  int64_t (*write)(jobsrv__conn_t *conn, const void *data, size_t len);
+  /* Has jobsrv__conn_on_ready() called when one of these holds. */
+  void (*want)(jobsrv__conn_t *conn, int events);
+  /* Ends our side. */
+  void (*shut)(jobsrv__conn_t *conn);
+  /* The last call. With `is_reset` what was not taken yet is dropped. */
+  void (*close)(jobsrv__conn_t *conn, int is_reset);
+  /* See jobsrv__conn_peer(). */
+  void (*peer)(const jobsrv__conn_t *conn, char *to, size_t cap);
+};
+
+/* What was not taken. */
 struct jobsrv__out_s {
   size_t len;
   size_t sent;
@@ -66,7 +86,12 @@ struct jobsrv__exchange_s {
 };
 
 struct jobsrv__conn_s {
-  uv_poll_t poll;
+  union {
+    uv_handle_t any;
+    uv_poll_t poll; /* of a socket */
+    uv_idle_t idle; /* never started: only to be closed by the loop */
+  } handle;
+  const jobsrv__io_t *io;
   jobsrv_timer_t timer;
   jobsrv__queue_t link; /* in sse->conns or sse->resume */
   jobsrv_sse_t *sse;
@@ -77,10 +102,10 @@ struct jobsrv__conn_s {
   uint64_t deadline_ns;   /* UINT64_MAX: none */
   uint64_t armed_ns;      /* of the timer, which may be earlier */
   uint64_t last_write_ns;
-  int fd;
+  int fd;            /* -1: not a socket, or closed */
   uint32_t lingered; /* bytes read and thrown away */
   uint8_t stage;
-  uint8_t events;        /* that the poll handle waits for */
+  uint8_t events;        /* that are waited for */
   uint8_t closes;        /* behind the present answer */
   uint8_t is_blocked;    /* the stream waits for `writable` */
   uint8_t has_eof;       /* the client has ended its side */
@@ -96,11 +121,16 @@ struct jobsrv__conn_s {
 /* conn.c */
 
 /*
- * Takes over an accepted descriptor, which it closes on failure.
- * With `is_turned_away` it is told so and lingers.
+ * Begins a connection whose `handle` is open and whose `io` is set; all else is
+ * zero. With `is_turned_away` the client is told so and it lingers. Freed, once
+ * closed, as one block.
  */
-int jobsrv__conn_new(jobsrv_sse_t *sse, int fd, int is_unix,
-                     int is_turned_away);
+void jobsrv__conn_begin(jobsrv__conn_t *conn,
+                        jobsrv_sse_t *sse,
+                        int is_turned_away);
+
+/* Goes on with what holds of what was wanted. */
+void jobsrv__conn_on_ready(jobsrv__conn_t *conn, int events);
 
 /* Closes at once. A stream or an unanswered request is told. */
 void jobsrv__conn_close(jobsrv__conn_t *conn);
@@ -108,7 +138,7 @@ void jobsrv__conn_close(jobsrv__conn_t *conn);
 /* The same by a reset: what the client has not read is dropped. */
 void jobsrv__conn_reset(jobsrv__conn_t *conn);
 
-/* Has the poll handle wait for what the stage needs. */
+/* Has `io` wait for what the stage needs. */
 void jobsrv__conn_watch(jobsrv__conn_t *conn);
 
 void jobsrv__conn_deadline(jobsrv__conn_t *conn, uint64_t deadline_ns);
@@ -119,6 +149,15 @@ void jobsrv__conn_resume_later(jobsrv__conn_t *conn);
 
 /* In jobsrv__http_finish(): closes what is between requests. */
 void jobsrv__conn_wind_up(jobsrv__conn_t *conn);
+
+/* conn_socket.c */
+
+/*
+ * Takes over an accepted descriptor, which it closes on failure.
+ * Returns 0 or a negative code.
+ */
+int jobsrv__conn_accept(jobsrv_sse_t *sse, int fd, int is_unix,
+                        int is_turned_away);
 
 /* conn_read.c */
 

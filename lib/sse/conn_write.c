@@ -4,20 +4,13 @@
 
 #include "base/alloc.h"
 
-#include <errno.h>
 #include <string.h>
 
-#include <sys/socket.h>
-
 int64_t jobsrv__conn_push(jobsrv__conn_t *conn, const void *data, size_t len) {
-  ssize_t n;
+  int64_t n = conn->io->write(conn, data, len);
 
-  do
-    n = send(conn->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-  while (n < 0 && errno == EINTR);
-  if (n < 0)
-    return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
-  conn->sse->stats.bytes_sent += (uint64_t) n;
+  if (n > 0)
+    conn->sse->stats.bytes_sent += (uint64_t) n;
   return n;
 }
 
@@ -129,6 +122,6 @@ void jobsrv__conn_linger_on(jobsrv__conn_t *conn) {
   if (conn->is_shut)
     return;
   conn->is_shut = 1;
-  (void) shutdown(conn->fd, SHUT_WR);
+  conn->io->shut(conn);
   jobsrv__conn_deadline_in(conn, JOBSRV__LINGER_MS);
 }

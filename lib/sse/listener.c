@@ -31,16 +31,22 @@ static void pause_accepting(jobsrv_sse_t *sse) {
                    on_pause_over);
 }
 
+int jobsrv__http_admit(jobsrv_sse_t *sse) {
+  sse->stats.accepted++;
+  if (sse->stats.connections < sse->max_connections)
+    return JOBSRV__ADMIT_IN;
+  sse->stats.refused++;
+  return sse->turned_away < TURNED_AWAY_MAX ? JOBSRV__ADMIT_TOLD
+                                            : JOBSRV__ADMIT_NOT;
+}
+
 static int take(jobsrv__listener_t *listener, int fd) {
   jobsrv_sse_t *sse = listener->sse;
   int is_unix = listener->address.u.any.sa_family == AF_UNIX;
+  int how = jobsrv__http_admit(sse);
 
-  sse->stats.accepted++;
-  if (sse->stats.connections < sse->max_connections)
-    return jobsrv__conn_new(sse, fd, is_unix, 0);
-  sse->stats.refused++;
-  if (sse->turned_away < TURNED_AWAY_MAX)
-    return jobsrv__conn_new(sse, fd, is_unix, 1);
+  if (how != JOBSRV__ADMIT_NOT)
+    return jobsrv__conn_accept(sse, fd, is_unix, how == JOBSRV__ADMIT_TOLD);
   close(fd);
   return 0;
 }

@@ -30,6 +30,15 @@ void jobsrv__listeners_stop(jobsrv_sse_t *sse);
 /* Stops accepting and closes, out of the list; freed by the loop. */
 void jobsrv__listener_close(jobsrv__listener_t *listener);
 
+enum {
+  JOBSRV__ADMIT_IN,
+  JOBSRV__ADMIT_TOLD, /* that there are too many */
+  JOBSRV__ADMIT_NOT   /* not even told */
+};
+
+/* What becomes of one more connection; it is counted. */
+int jobsrv__http_admit(jobsrv_sse_t *sse);
+
 /* http.c: called when a handle is closed and `handles` counted down. */
 void jobsrv__http_handle_closed(jobsrv_sse_t *sse);
 

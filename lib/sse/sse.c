@@ -244,6 +244,10 @@ int jobsrv_sse_new(jobsrv_sse_t **out,
   return 0;
 }
 
+jobsrv_t *jobsrv_sse_server(const jobsrv_sse_t *sse) {
+  return sse->srv;
+}
+
 int jobsrv_sse_listen(jobsrv_sse_t *sse, const char *address) {
   if (sse->is_closing || jobsrv_draining(sse->srv))
     return JOBSRV_EDRAINING;

@@ -233,7 +233,8 @@ def components(folder):
                   "libjobsrv-sse.a", "jobsrv.pc", "jobsrv-sse.pc",
                   "jobsrv.h", "sse.h", "jobsrvConfig.cmake"},
         "testing": {"libjobsrv-testing.so.0", "libjobsrv-testing.a",
-                    "libjobsrv-testing.so", "jobsrv-testing.pc", "testing.h"},
+                    "libjobsrv-testing.so", "jobsrv-testing.pc", "testing.h",
+                    "testing_sse.h"},
         "daemon": {"jobsrvd"},
     }
     held = {}
