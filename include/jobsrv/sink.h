@@ -29,12 +29,37 @@ typedef struct jobsrv_sink_ops_s {
   void (*event)(void *self, const jobsrv_event_t *event);
   /* Nothing more will come: the last call, `self` may be freed in it. */
   void (*close)(void *self);
+  /* Events it could not keep or pass on so far. NULL: it loses none. */
+  uint64_t (*dropped)(const void *self);
 } jobsrv_sink_ops_t;
 
 /*
- * Adds a sink for events of `level` (0: JOBSRV_INFO) and above; state changes
- * and ends come at JOBSRV_INFO. `ops` is copied. Events that are on their way
- * from other threads when it is added may not come. `out` may be NULL.
+ * Which events a sink gets. NULL lets all pass; a name that ends in '*' stands
+ * for all that begin so. An event that belongs to no job has neither id nor
+ * operation. Texts are copied.
+ */
+typedef struct jobsrv_sink_filter_s {
+  const char *job_id;
+  const char *operation;
+  const char *actor;
+  const char *action;
+} jobsrv_sink_filter_t;
+
+typedef struct jobsrv_sink_options_s {
+  size_t size; /* set by jobsrv_sink_options_init() */
+  int level;   /* 0: JOBSRV_INFO; events below do not come. State changes and
+                  ends are at JOBSRV_INFO */
+  jobsrv_sink_filter_t filter;
+} jobsrv_sink_options_t;
+
+static inline void jobsrv_sink_options_init(jobsrv_sink_options_t *options) {
+  memset(options, 0, sizeof(*options));
+  options->size = sizeof(*options);
+}
+
+/*
+ * Adds a sink. `ops` is copied. Events that are on their way from other threads
+ * when it is added may not come. `options` and `out` may be NULL.
  *
  * Returns 0, UV_ENOMEM, UV_EINVAL, or JOBSRV_ECLOSED; when not 0, `close` is
  * not called.
@@ -43,8 +68,20 @@ JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_sink_add(jobsrv_t *srv,
                     const jobsrv_sink_ops_t *ops,
                     void *self,
-                    int level,
+                    const jobsrv_sink_options_t *options,
                     jobsrv_sink_t **out);
+
+/*
+ * From the next event on. Returns 0, or UV_EINVAL for a level that is none.
+ */
+JOBSRV_EXTERN int jobsrv_sink_set_level(jobsrv_sink_t *sink, int level);
+
+/*
+ * From the next event on; NULL: all. Returns 0, or UV_ENOMEM: it is as it was.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_sink_set_filter(jobsrv_sink_t *sink,
+                           const jobsrv_sink_filter_t *filter);
 
 /* Takes it away, also from inside its own `event`. Calls `close`. */
 JOBSRV_EXTERN void jobsrv_sink_remove(jobsrv_sink_t *sink);
@@ -84,7 +121,7 @@ int jobsrv_console_add(jobsrv_t *srv,
                        const jobsrv_console_options_t *options,
                        jobsrv_sink_t **out);
 
-/* Events this sink has dropped so far; 0 for sinks that drop none. */
+/* Events this sink has dropped so far; 0 for one that loses none. */
 JOBSRV_EXTERN uint64_t jobsrv_sink_dropped(const jobsrv_sink_t *sink);
 
 #ifdef __cplusplus

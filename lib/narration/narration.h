@@ -22,7 +22,7 @@ struct jobsrv_sink_s {
   void *self;
   int level;
   uint64_t born;      /* events numbered up to here are not for it */
-  uint64_t (*dropped)(const void *self);  /* NULL: it drops none */
+  jobsrv_sink_filter_t *filter; /* one block with its texts; NULL: all */
 };
 
 struct jobsrv__narration_s {
@@ -87,13 +87,6 @@ int jobsrv__narration_straight(const jobsrv_t *srv);
 jobsrv_t *jobsrv__context_server(void);
 
 /* ---- sink.c ---- */
-
-int jobsrv__sink_add(jobsrv_t *srv,
-                     const jobsrv_sink_ops_t *ops,
-                     void *self,
-                     int level,
-                     uint64_t (*dropped)(const void *self),
-                     jobsrv_sink_t **out);
 
 /* To every sink that wants it; behind the one that is being delivered. */
 void jobsrv__sinks_deliver(jobsrv__narration_t *narration,

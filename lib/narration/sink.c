@@ -15,47 +15,144 @@ typedef struct later_s {
   jobsrv_event_t *event;
 } later_t;
 
-int jobsrv__sink_add(jobsrv_t *srv,
-                     const jobsrv_sink_ops_t *ops,
-                     void *self,
-                     int level,
-                     uint64_t (*dropped)(const void *self),
-                     jobsrv_sink_t **out) {
-  jobsrv__narration_t *narration = srv->narration;
-  jobsrv_sink_ops_t mine;
-  jobsrv_sink_t *sink;
+/* ---- which events ---- */
 
-  if (narration == NULL || srv->phase == JOBSRV__CLOSING)
-    return JOBSRV_ECLOSED;
+static size_t size_of(const char *text) {
+  return text != NULL ? strlen(text) + 1 : 0;
+}
+
+static const char *put(char **at, const char *text) {
+  char *here = *at;
+
+  if (text == NULL)
+    return NULL;
+  memcpy(here, text, size_of(text));
+  *at += size_of(text);
+  return here;
+}
+
+/* One block; NULL for a filter that lets all pass. */
+static int filter_copy(const jobsrv_alloc_t *alloc,
+                       const jobsrv_sink_filter_t *from,
+                       jobsrv_sink_filter_t **out) {
+  size_t texts = size_of(from->job_id) + size_of(from->operation) +
+                 size_of(from->actor) + size_of(from->action);
+  jobsrv_sink_filter_t *to;
+  char *at;
+
+  *out = NULL;
+  if (texts == 0)
+    return 0;
+  to = jobsrv__malloc(alloc, sizeof(*to) + texts);
+  if (to == NULL)
+    return UV_ENOMEM;
+  at = (char *) (to + 1);
+  to->job_id = put(&at, from->job_id);
+  to->operation = put(&at, from->operation);
+  to->actor = put(&at, from->actor);
+  to->action = put(&at, from->action);
+  *out = to;
+  return 0;
+}
+
+static int name_passes(const char *pattern, const char *name) {
+  size_t len;
+
+  if (pattern == NULL)
+    return 1;
+  if (name == NULL)
+    return 0;
+  len = strlen(pattern);
+  if (len > 0 && pattern[len - 1] == '*')
+    return strncmp(pattern, name, len - 1) == 0;
+  return strcmp(pattern, name) == 0;
+}
+
+static int passes(const jobsrv_sink_filter_t *filter,
+                  const jobsrv_event_t *event) {
+  return filter == NULL ||
+         (name_passes(filter->job_id, event->job_id) &&
+          name_passes(filter->operation,
+                      event->job != NULL ? jobsrv_job_operation(event->job)
+                                         : NULL) &&
+          name_passes(filter->actor, event->actor) &&
+          name_passes(filter->action, event->action));
+}
+
+static int level_ok(int level) {
+  return level >= JOBSRV_TRACE && level <= JOBSRV_MUTE;
+}
+
+int jobsrv_sink_set_level(jobsrv_sink_t *sink, int level) {
+  JOBSRV__ASSERT_LOOP(sink->narration->logs.srv);
   if (level == 0)
     level = JOBSRV_INFO;
+  if (!level_ok(level))
+    return UV_EINVAL;
+  sink->level = level;
+  return 0;
+}
+
+int jobsrv_sink_set_filter(jobsrv_sink_t *sink,
+                           const jobsrv_sink_filter_t *filter) {
+  static const jobsrv_sink_filter_t all;
+  const jobsrv_alloc_t *alloc = &sink->narration->logs.srv->alloc;
+  jobsrv_sink_filter_t *mine;
+  int err;
+
+  JOBSRV__ASSERT_LOOP(sink->narration->logs.srv);
+  err = filter_copy(alloc, filter != NULL ? filter : &all, &mine);
+  if (err != 0)
+    return err;
+  jobsrv__free(alloc, sink->filter);
+  sink->filter = mine;
+  return 0;
+}
+
+/* ---- coming and going ---- */
+
+int jobsrv_sink_add(jobsrv_t *srv,
+                    const jobsrv_sink_ops_t *ops,
+                    void *self,
+                    const jobsrv_sink_options_t *options,
+                    jobsrv_sink_t **out) {
+  jobsrv__narration_t *narration = srv->narration;
+  jobsrv_sink_options_t how;
+  jobsrv_sink_ops_t mine;
+  jobsrv_sink_t *sink;
+  int err;
+
+  JOBSRV__ASSERT_LOOP(srv);
+  if (narration == NULL || srv->phase == JOBSRV__CLOSING)
+    return JOBSRV_ECLOSED;
+  jobsrv_sink_options_init(&how);
+  if (options != NULL &&
+      jobsrv__options_read(&how, sizeof(how), sizeof(how), options) != 0)
+    return UV_EINVAL;
+  if (how.level == 0)
+    how.level = JOBSRV_INFO;
   if (jobsrv__options_read(&mine, sizeof(mine), sizeof(mine), ops) != 0 ||
-      mine.event == NULL || level < JOBSRV_TRACE || level > JOBSRV_MUTE)
+      mine.event == NULL || !level_ok(how.level))
     return UV_EINVAL;
   sink = jobsrv__zalloc(&srv->alloc, sizeof(*sink));
   if (sink == NULL)
     return UV_ENOMEM;
+  err = filter_copy(&srv->alloc, &how.filter, &sink->filter);
+  if (err != 0) {
+    jobsrv__free(&srv->alloc, sink);
+    return err;
+  }
 
   sink->narration = narration;
   sink->ops = mine;
   sink->self = self;
-  sink->level = level;
+  sink->level = how.level;
   sink->born = srv->server_seq;
-  sink->dropped = dropped;
   jobsrv__queue_push_back(&narration->sinks, &sink->link);
   atomic_fetch_add_explicit(&srv->sinks, 1, memory_order_relaxed);
   if (out != NULL)
     *out = sink;
   return 0;
-}
-
-int jobsrv_sink_add(jobsrv_t *srv,
-                    const jobsrv_sink_ops_t *ops,
-                    void *self,
-                    int level,
-                    jobsrv_sink_t **out) {
-  JOBSRV__ASSERT_LOOP(srv);
-  return jobsrv__sink_add(srv, ops, self, level, NULL, out);
 }
 
 void jobsrv_sink_remove(jobsrv_sink_t *sink) {
@@ -66,16 +163,18 @@ void jobsrv_sink_remove(jobsrv_sink_t *sink) {
   atomic_fetch_sub_explicit(&srv->sinks, 1, memory_order_relaxed);
   if (sink->ops.close != NULL)
     sink->ops.close(sink->self);
+  jobsrv__free(&srv->alloc, sink->filter);
   jobsrv__free(&srv->alloc, sink);
 }
 
 uint64_t jobsrv_sink_dropped(const jobsrv_sink_t *sink) {
-  return sink->dropped != NULL ? sink->dropped(sink->self) : 0;
+  return sink->ops.dropped != NULL ? sink->ops.dropped(sink->self) : 0;
 }
 
 static int wants(const jobsrv_sink_t *sink, const jobsrv_event_t *event) {
   return event->level >= sink->level &&
-         (event->server_seq == 0 || event->server_seq > sink->born);
+         (event->server_seq == 0 || event->server_seq > sink->born) &&
+         passes(sink->filter, event);
 }
 
 /* A mark of our own keeps the place, whatever a sink adds or removes. */

@@ -137,6 +137,8 @@ static const jobsrv_sink_ops_t ops = {
 };
 
 int jobsrv_capture_new(jobsrv_capture_t **out, jobsrv_t *srv, size_t max) {
+  static const jobsrv_sink_options_t all = { .size = sizeof(all),
+                                             .level = JOBSRV_TRACE };
   const jobsrv_alloc_t *alloc = jobsrv_allocator(srv);
   jobsrv_capture_t *capture = jobsrv__zalloc(alloc, sizeof(*capture));
   int err = UV_ENOMEM;
@@ -149,7 +151,7 @@ int jobsrv_capture_new(jobsrv_capture_t **out, jobsrv_t *srv, size_t max) {
     capture->events =
         jobsrv__malloc(alloc, capture->max * sizeof(*capture->events));
   if (capture->events != NULL)
-    err = jobsrv_sink_add(srv, &ops, capture, JOBSRV_TRACE, &capture->sink);
+    err = jobsrv_sink_add(srv, &ops, capture, &all, &capture->sink);
   if (err != 0) {
     jobsrv__free(alloc, capture->events);
     jobsrv__free(alloc, capture);

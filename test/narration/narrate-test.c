@@ -379,7 +379,7 @@ static void each_thread_s_order_is_kept(void **state) {
 
   (void) state;
   world_open(&world);
-  assert_ok(jobsrv_sink_add(world.srv, &ops, &order, 0, NULL));
+  assert_ok(jobsrv_sink_add(world.srv, &ops, &order, NULL, NULL));
   job = begin_job(&world);
   for (int i = 0; i < THREADS; i++) {
     talkers[i] = (talker_t) { .job = job, .who = i };

@@ -49,9 +49,21 @@ static const jobsrv_sink_ops_t ops = {
   .close = on_close,
 };
 
-static void add(world_t *world, spy_t *spy) {
+static int add_with(world_t *world,
+                    spy_t *spy,
+                    int level,
+                    jobsrv_sink_filter_t filter) {
+  jobsrv_sink_options_t options;
+
   spy->world = world;
-  assert_ok(jobsrv_sink_add(world->srv, &ops, spy, JOBSRV_TRACE, &spy->sink));
+  jobsrv_sink_options_init(&options);
+  options.level = level;
+  options.filter = filter;
+  return jobsrv_sink_add(world->srv, &ops, spy, &options, &spy->sink);
+}
+
+static void add(world_t *world, spy_t *spy) {
+  assert_ok(add_with(world, spy, JOBSRV_TRACE, (jobsrv_sink_filter_t) { 0 }));
 }
 
 static void assert_in_order(const spy_t *spy) {
@@ -84,6 +96,8 @@ static void a_sink_sees_a_job_from_creation_to_end(void **state) {
   assert_int_equal(spy.closed, 1);
 }
 
+static const jobsrv_sink_filter_t none;
+
 static void its_level_is_a_floor(void **state) {
   spy_t all = { 0 }, warn = { 0 }, mute = { 0 };
   jobsrv_job_t *job;
@@ -94,8 +108,8 @@ static void its_level_is_a_floor(void **state) {
   world.options.level = JOBSRV_TRACE;
   world_start(&world);
   add(&world, &all);
-  assert_ok(jobsrv_sink_add(world.srv, &ops, &warn, JOBSRV_WARN, NULL));
-  assert_ok(jobsrv_sink_add(world.srv, &ops, &mute, JOBSRV_MUTE, NULL));
+  assert_ok(add_with(&world, &warn, JOBSRV_WARN, none));
+  assert_ok(add_with(&world, &mute, JOBSRV_MUTE, none));
   job = begin_job(&world);
   assert_ok(jobsrv_trace(job, "a", "b"));
   assert_ok(jobsrv_warn(job, "a", "b"));
@@ -103,6 +117,98 @@ static void its_level_is_a_floor(void **state) {
   assert_int_equal(all.n, 5);
   assert_int_equal(warn.n, 2);
   assert_int_equal(mute.n, 0);
+  world_close(&world);
+}
+
+static void its_level_is_info_unless_said_and_changes_while_it_runs(
+    void **state) {
+  jobsrv_job_t *job;
+  spy_t spy = { 0 };
+  world_t world;
+
+  (void) state;
+  world_init(&world);
+  world.options.level = JOBSRV_TRACE;
+  world_start(&world);
+  assert_ok(jobsrv_sink_add(world.srv, &ops, &spy, NULL, &spy.sink));
+  job = begin_job(&world);
+  assert_int_equal(spy.n, 2);
+  assert_ok(jobsrv_debug(job, "a", "b"));
+  assert_int_equal(spy.n, 2);
+  assert_ok(jobsrv_sink_set_level(spy.sink, JOBSRV_DEBUG));
+  assert_ok(jobsrv_debug(job, "a", "b"));
+  assert_int_equal(spy.n, 3);
+  assert_err(jobsrv_sink_set_level(spy.sink, JOBSRV_MUTE + 1), UV_EINVAL);
+  assert_err(jobsrv_sink_set_level(spy.sink, -1), UV_EINVAL);
+  assert_ok(jobsrv_sink_set_level(spy.sink, JOBSRV_MUTE));
+  assert_ok(jobsrv_fatal(job, "a", "b"));
+  assert_int_equal(spy.n, 3);
+  assert_ok(jobsrv_sink_set_level(spy.sink, 0));
+  assert_ok(jobsrv_debug(job, "a", "b"));
+  assert_ok(jobsrv_narrate(job, "a", "b"));
+  assert_int_equal(spy.n, 4);
+  world_close(&world);
+}
+
+static int say_as(jobsrv_job_t *job, const char *actor, const char *action) {
+  jobsrv_event_t event = { .actor = actor, .action = action, .human = "x" };
+
+  return jobsrv_narrate_event(job, &event);
+}
+
+static void its_filter_lets_pass_what_it_names(void **state) {
+  spy_t actor = { 0 }, action = { 0 }, one = { 0 }, operation = { 0 };
+  jobsrv_sink_filter_t filter = { .actor = "net" };
+  char id[JOBSRV_ID_SIZE], actions[] = "fetch*";
+  jobsrv_job_t *job, *other;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  other = begin_job(&world);
+  assert_ok(add_with(&world, &actor, 0, filter));
+  filter = (jobsrv_sink_filter_t) { .action = actions };
+  assert_ok(add_with(&world, &action, 0, filter));
+  actions[0] = '\0'; /* it has copied it */
+  filter = (jobsrv_sink_filter_t) { .job_id = jobsrv_job_id(other, id) };
+  assert_ok(add_with(&world, &one, 0, filter));
+  filter = (jobsrv_sink_filter_t) { .operation = "nobody's" };
+  assert_ok(add_with(&world, &operation, 0, filter));
+
+  assert_ok(say_as(job, "net", "fetch"));
+  assert_ok(say_as(job, "network", "fetched"));
+  assert_ok(say_as(other, "disk", "fetc"));
+  assert_int_equal(actor.n, 1);
+  assert_int_equal(action.n, 2);
+  assert_int_equal(one.n, 1);
+  assert_int_equal(operation.n, 0);
+  world_close(&world);
+}
+
+static void its_filter_changes_while_it_runs(void **state) {
+  jobsrv_sink_filter_t filter = { .actor = "a*", .action = "b" };
+  spy_t spy = { 0 };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  add(&world, &spy);
+  assert_ok(jobsrv_sink_set_filter(spy.sink, &filter));
+  assert_ok(say_as(job, "ant", "b"));
+  assert_ok(say_as(job, "ant", "c"));
+  assert_ok(say_as(job, "bee", "b"));
+  assert_int_equal(spy.n, 1);
+  jobsrv_faults_fail(&world.faults, 0, 1);
+  filter.actor = "bee";
+  assert_err(jobsrv_sink_set_filter(spy.sink, &filter), UV_ENOMEM);
+  assert_ok(say_as(job, "ant", "b"));
+  assert_int_equal(spy.n, 2);
+  assert_ok(jobsrv_sink_set_filter(spy.sink, NULL));
+  assert_ok(say_as(job, "bee", "c"));
+  assert_int_equal(spy.n, 3);
   world_close(&world);
 }
 
@@ -114,12 +220,12 @@ static void bad_arguments_are_refused_and_nothing_is_closed(void **state) {
   (void) state;
   world_open(&world);
   bad.event = NULL;
-  assert_err(jobsrv_sink_add(world.srv, &bad, &spy, 0, NULL), UV_EINVAL);
+  assert_err(jobsrv_sink_add(world.srv, &bad, &spy, NULL, NULL), UV_EINVAL);
   bad = ops;
   bad.size = 3;
-  assert_err(jobsrv_sink_add(world.srv, &bad, &spy, 0, NULL), UV_EINVAL);
-  assert_err(jobsrv_sink_add(world.srv, &ops, &spy, 99, NULL), UV_EINVAL);
-  assert_err(jobsrv_sink_add(world.srv, &ops, &spy, -1, NULL), UV_EINVAL);
+  assert_err(jobsrv_sink_add(world.srv, &bad, &spy, NULL, NULL), UV_EINVAL);
+  assert_err(add_with(&world, &spy, 99, none), UV_EINVAL);
+  assert_err(add_with(&world, &spy, -1, none), UV_EINVAL);
   world_close(&world);
   assert_int_equal(spy.closed, 0);
 }
@@ -298,9 +404,9 @@ static void adding_may_fail_without_a_trace(void **state) {
   (void) state;
   world_open(&world);
   jobsrv_faults_fail(&world.faults, 0, 1);
-  assert_err(jobsrv_sink_add(world.srv, &ops, &spy, 0, NULL), UV_ENOMEM);
+  assert_err(jobsrv_sink_add(world.srv, &ops, &spy, NULL, NULL), UV_ENOMEM);
   assert_int_equal(spy.closed, 0);
-  assert_ok(jobsrv_sink_add(world.srv, &ops, &spy, 0, &spy.sink));
+  assert_ok(jobsrv_sink_add(world.srv, &ops, &spy, NULL, &spy.sink));
   assert_int_equal(jobsrv_sink_dropped(spy.sink), 0);
   jobsrv_sink_remove(spy.sink);
   assert_int_equal(spy.closed, 1);
@@ -354,6 +460,9 @@ static void a_sink_may_close_the_server(void **state) {
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_sink_sees_a_job_from_creation_to_end),
   cmocka_unit_test(its_level_is_a_floor),
+  cmocka_unit_test(its_level_is_info_unless_said_and_changes_while_it_runs),
+  cmocka_unit_test(its_filter_lets_pass_what_it_names),
+  cmocka_unit_test(its_filter_changes_while_it_runs),
   cmocka_unit_test(bad_arguments_are_refused_and_nothing_is_closed),
   cmocka_unit_test(a_sink_may_remove_itself_or_another),
   cmocka_unit_test(one_added_inside_an_event_begins_with_the_next),

@@ -115,15 +115,16 @@ static void on_close(void *self) {
   jobsrv__free(&alloc, console);
 }
 
+static uint64_t dropped(const void *self) {
+  return jobsrv__lane_dropped(((const console_t *) self)->lane);
+}
+
 static const jobsrv_sink_ops_t ops = {
   .size = sizeof(ops),
   .event = on_event,
   .close = on_close,
+  .dropped = dropped,
 };
-
-static uint64_t dropped(const void *self) {
-  return jobsrv__lane_dropped(((const console_t *) self)->lane);
-}
 
 static int options_check(jobsrv_console_options_t *mine,
                          const jobsrv_console_options_t *options) {
@@ -164,6 +165,7 @@ int jobsrv_console_add(jobsrv_t *srv,
                        const jobsrv_console_options_t *options,
                        jobsrv_sink_t **out) {
   jobsrv_console_options_t mine;
+  jobsrv_sink_options_t how;
   console_t *console;
   int err = options_check(&mine, options);
 
@@ -185,7 +187,9 @@ int jobsrv_console_add(jobsrv_t *srv,
   console->form = mine.form;
   console->colour = mine.colour;
   jobsrv__buf_init(&console->line, &console->alloc, 0);
-  err = jobsrv__sink_add(srv, &ops, console, mine.level, dropped, out);
+  jobsrv_sink_options_init(&how);
+  how.level = mine.level;
+  err = jobsrv_sink_add(srv, &ops, console, &how, out);
   if (err != 0)
     on_close(console);
   return err;
