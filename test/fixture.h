@@ -4,6 +4,7 @@
 
 /* A loop, a server on it with time that stands still, and its end. */
 
+#include "mode.h"
 #include "test.h"
 
 #include "jobsrv/testing.h"
@@ -11,7 +12,7 @@
 #include <uv.h>
 
 typedef struct {
-  uv_loop_t loop;
+  loop_t loop;
   jobsrv_manual_clock_t clock;
   jobsrv_options_t options;
   jobsrv_t *srv;
@@ -31,26 +32,26 @@ static inline int fixture_is_closed(void *data) {
 
 /* With the limits that are set in f->options, by default none. */
 static inline void fixture_open(fixture *f) {
-  assert_ok(uv_loop_init(&f->loop));
+  loop_open(&f->loop);
   jobsrv_manual_clock_init(&f->clock);
   f->options.size = sizeof(f->options);
   f->options.clock = &f->clock.clock;
-  assert_ok(jobsrv_new(&f->srv, &f->loop, &f->options));
+  assert_ok(loop_server(&f->loop, &f->srv, &f->options));
   f->closed = 0;
 }
 
 static inline void fixture_close(fixture *f) {
   if (!f->closed) {
     jobsrv_close(f->srv, fixture_on_closed, f);
-    assert_true(jobsrv_run_until(&f->loop, fixture_is_closed, f, 5000));
+    assert_true(run_until(&f->loop, fixture_is_closed, f, 5000));
   }
-  jobsrv_run_turns(&f->loop, 3);
-  assert_ok(uv_loop_close(&f->loop));
+  run_turns(&f->loop, 3);
+  loop_close(&f->loop);
 }
 
 static inline void fixture_ms(fixture *f, uint64_t ms) {
   jobsrv_manual_clock_advance(&f->clock, ms * 1000000);
-  jobsrv_run_turns(&f->loop, 3);
+  run_turns(&f->loop, 3);
 }
 
 static inline jobsrv_job_info_t fixture_info(const jobsrv_job_t *job) {

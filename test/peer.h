@@ -4,6 +4,7 @@
 
 /* A client's end of a connection, in the same thread as the server's loop. */
 
+#include "mode.h"
 #include "test.h"
 
 #include "jobsrv/testing.h"
@@ -80,12 +81,12 @@ static inline int peer_has_it(void *data) {
 
 /* 1 when `part` has come; 0 when the connection ended, or after `ms`. */
 static inline int peer_wait(peer_t *peer,
-                            uv_loop_t *loop,
+                            loop_t *loop,
                             const char *part,
                             uint64_t ms) {
   peer_wait_t wait = { peer, part };
 
-  (void) jobsrv_run_until(loop, peer_has_it, &wait, ms);
+  (void) run_until(loop, peer_has_it, &wait, ms);
   return part != NULL ? strstr(peer->text, part) != NULL : peer->eof;
 }
 

@@ -56,9 +56,10 @@
  * of struct CMUnitTest. The count of failures is folded to 0 or 1, as an exit
  * status holds eight bits.
  */
+#define RUN_GROUP(tests) cmocka_run_group_tests(tests, NULL, NULL)
 #define RUN(tests)                                                            \
   int main(void) {                                                            \
-    return cmocka_run_group_tests(tests, NULL, NULL) != 0;                    \
+    return RUN_GROUP(tests) != 0;                                             \
   }                                                                           \
   extern int run_takes_a_semicolon_
 

@@ -146,16 +146,22 @@ JOBSRV_EXTERN void jobsrv_close(jobsrv_t *srv, jobsrv_close_cb cb, void *data);
  * loop-only call goes through jobsrv_post().
  *
  * Returns 0; UV_EINVAL for a server on the host's loop; JOBSRV_ERUNNING when it
- * was started before; UV_ENOMEM or UV_EAGAIN when there is no thread to be had.
+ * was started before; JOBSRV_EFORKED; UV_ENOMEM or UV_EAGAIN when there is no
+ * thread to be had.
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_start(jobsrv_t *srv);
 
 /*
  * [any but the loop thread] Drains a started server with that deadline, closes
- * it, waits for its thread and joins it; `srv` is then gone. Returns 0;
- * JOBSRV_EONLOOP on the loop thread; UV_EINVAL when it was never started; or
- * UV_ENOMEM, with nothing done.
+ * it, waits for its thread and joins it; `srv` is then gone, and the jobs that
+ * references keep belong to the calling thread. A drain that is under way is
+ * hurried as by a second jobsrv_drain(); a server that a callback has closed is
+ * only waited for, and is not gone before this call.
+ *
+ * Returns 0; JOBSRV_ESETTLED, at once, when another thread is in this call or
+ * was; JOBSRV_EONLOOP on the loop thread; UV_EINVAL when it was never started;
+ * JOBSRV_EFORKED.
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_stop(jobsrv_t *srv, uint64_t deadline_ms);
@@ -165,21 +171,37 @@ int jobsrv_stop(jobsrv_t *srv, uint64_t deadline_ms);
  *
  * A descriptor that is readable when there is something to do, the same for as
  * long as the server lives; and for how many milliseconds at most to wait for
- * that, -1 for ever. Ask anew before each wait. A call that needs dispatching
- * earlier than was said makes the descriptor readable.
+ * that, -1 for ever. Ask anew after each dispatch. A call that needs
+ * dispatching earlier than was said makes the descriptor readable.
+ *
+ * Both, and jobsrv_dispatch(), return UV_EINVAL for a server on the host's loop
+ * and JOBSRV_ERUNNING for one that was started.
  */
 JOBSRV_EXTERN int jobsrv_fd(const jobsrv_t *srv);
 JOBSRV_EXTERN int jobsrv_timeout_ms(const jobsrv_t *srv);
 
 /*
- * Does what there is to do, without waiting; not from inside a callback of the
- * library. Returns 1, or 0 when the server has been closed: it is gone then,
- * and its descriptor too.
+ * Does what there is to do, without waiting; from inside a callback of the
+ * library it does nothing. Returns 1, or 0 when the server has been closed: it
+ * is gone then, and its descriptor too.
  */
 JOBSRV_EXTERN int jobsrv_dispatch(jobsrv_t *srv);
 
-/* [any] The loop given to jobsrv_new(), or the one of its own. */
+/*
+ * Mode C, harmless in the others: has jobsrv_fd() become readable, once, for a
+ * handle that the host itself has started, stopped or closed in jobsrv_loop()
+ * outside jobsrv_dispatch(). The library's own calls do that by themselves.
+ */
+JOBSRV_EXTERN void jobsrv_wake(jobsrv_t *srv);
+
+/*
+ * [any] The loop given to jobsrv_new(), or the one of its own; what the host
+ * puts into that has to be closed before the server is gone.
+ */
 JOBSRV_EXTERN struct uv_loop_s *jobsrv_loop(const jobsrv_t *srv);
+
+/* [any] 1 on the thread that may make the loop-only calls, else 0. */
+JOBSRV_EXTERN int jobsrv_on_loop(const jobsrv_t *srv);
 
 /* [any] The `data` of the options. */
 JOBSRV_EXTERN void *jobsrv_data(const jobsrv_t *srv);
@@ -218,7 +240,7 @@ typedef struct jobsrv_stats_s {
   uint64_t dropped;          /* events lost to a full inbox or no memory */
   uint64_t unrouted;         /* narrated with no job */
   uint64_t late_events;      /* narrated after the end was decided */
-  uint64_t wakes;            /* of the loop by other threads */
+  uint64_t wakes;            /* of the loop from outside it */
   uint64_t timer_wakes;      /* of the loop by the wheel */
   uint64_t log_bytes;        /* memory of all logs */
   uint64_t retries;          /* attempts after a job's first */

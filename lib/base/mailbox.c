@@ -131,7 +131,7 @@ int jobsrv__mailbox_fd(const jobsrv__mailbox_t *mailbox) {
   return mailbox->fds[0];
 }
 
-static void wake(jobsrv__mailbox_t *mailbox) {
+void jobsrv__mailbox_wake(jobsrv__mailbox_t *mailbox) {
   const uint64_t one = 1;
   ssize_t n;
 
@@ -197,7 +197,7 @@ int jobsrv__mailbox_post(jobsrv__mailbox_t *mailbox, jobsrv__mail_t *mail) {
   }
   atomic_fetch_add_explicit(&mailbox->posts, 1, memory_order_relaxed);
   jobsrv__mpsc_push(&mailbox->queue, &mail->node);
-  wake(mailbox);
+  jobsrv__mailbox_wake(mailbox);
   leave(mailbox);
   return 0;
 }
@@ -224,7 +224,7 @@ size_t jobsrv__mailbox_drain(jobsrv__mailbox_t *mailbox,
 
   /* What a half-done push hides is not waited for: its post wakes. */
   if (ran == max && !is_closed(mailbox) && !jobsrv__mailbox_empty(mailbox))
-    wake(mailbox);
+    jobsrv__mailbox_wake(mailbox);
   jobsrv__mailbox_unref(mailbox);
   return ran;
 }

@@ -68,6 +68,10 @@ int jobsrv__mailbox_fd(const jobsrv__mailbox_t *mailbox);
  */
 int jobsrv__mailbox_post(jobsrv__mailbox_t *mailbox, jobsrv__mail_t *mail);
 
+/* [any] Makes the descriptor readable once, as a mail would; also when
+ * closed. */
+void jobsrv__mailbox_wake(jobsrv__mailbox_t *mailbox);
+
 /*
  * Owner only. Clears the wake and runs up to `max` mails with `owner`, which
  * is not NULL. When `max` ends it the mailbox wakes itself again. A mail may

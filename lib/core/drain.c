@@ -161,6 +161,8 @@ static void drained(jobsrv_t *srv) {
   jobsrv__keep_alive(srv);
   if (cb != NULL)
     cb(srv, srv->drain_data);
+  if (srv->closes_when_drained)
+    jobsrv_close(srv, NULL, NULL);
 }
 
 static void on_drain_turn(jobsrv_turn_t *turn);

@@ -49,6 +49,7 @@ static void wheel_arm_loop(jobsrv_t *srv) {
   stale = uv_now(srv->loop);
   uv_timer_start(&srv->wheel_timer, on_wheel_timer, at > stale ? at - stale : 0,
                  0);
+  jobsrv__armed(srv);
 }
 
 static uint64_t on_watch_next(jobsrv_clock_watch_t *watch) {
@@ -84,7 +85,7 @@ int jobsrv__loop_open(jobsrv_t *srv) {
 
   uv_poll_start(&srv->wake, UV_READABLE, on_wake);
   uv_check_start(&srv->check, jobsrv__on_check);
-  uv_unref((uv_handle_t *) &srv->wake);
+  jobsrv__keep_alive(srv);
   uv_unref((uv_handle_t *) &srv->wheel_timer);
   uv_unref((uv_handle_t *) &srv->check);
   if (srv->clock->attach != NULL) {
@@ -102,6 +103,11 @@ static void on_close(uv_handle_t *handle) {
 void jobsrv__loop_close(jobsrv_t *srv) {
   if (srv->watch.next != NULL)
     srv->clock->detach(srv->clock, &srv->watch);
+  if (!jobsrv__own_closes_later(srv))
+    jobsrv__loop_close_handles(srv);
+}
+
+void jobsrv__loop_close_handles(jobsrv_t *srv) {
   jobsrv__wall_close(srv);
   uv_close((uv_handle_t *) &srv->wake, on_close);
   uv_close((uv_handle_t *) &srv->wheel_timer, on_close);
@@ -109,10 +115,11 @@ void jobsrv__loop_close(jobsrv_t *srv) {
   uv_close((uv_handle_t *) &srv->check, on_close);
 }
 
+/* A loop of the server's own lives as long as the server. */
 void jobsrv__keep_alive(jobsrv_t *srv) {
   uv_handle_t *wake = (uv_handle_t *) &srv->wake;
 
-  if (srv->live > 0 || srv->phase == JOBSRV__DRAINING ||
+  if (srv->own != NULL || srv->live > 0 || srv->phase == JOBSRV__DRAINING ||
       srv->phase == JOBSRV__FINISHING)
     uv_ref(wake);
   else

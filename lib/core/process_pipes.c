@@ -37,6 +37,7 @@ int jobsrv__child_watch(jobsrv__child_t *child, uv_poll_t *poll, int fd) {
   poll->data = child;
   child->refs++;
   child->srv->handles++;
+  jobsrv__armed(child->srv);
   return 0;
 }
 
@@ -50,6 +51,7 @@ static void on_closed(uv_handle_t *handle) {
 
 void jobsrv__child_unwatch(uv_poll_t *poll) {
   uv_close((uv_handle_t *) poll, on_closed);
+  jobsrv__armed(((jobsrv__child_t *) poll->data)->srv);
 }
 
 static void on_line(void *arg, int part, const char *text, size_t len) {

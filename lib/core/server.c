@@ -6,8 +6,6 @@
 #include "core/server.h"
 #include "core/wall.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -125,10 +123,15 @@ static void rings_init(jobsrv_t *srv) {
 static int server_init(jobsrv_t *srv, uv_loop_t *loop) {
   static const jobsrv_operation_t no_operation;
   uint64_t random[2];
-  int err;
+  int err = 0;
 
   srv->loop = loop;
-  srv->thread = pthread_self();
+  atomic_init(&srv->attached, JOBSRV__HOSTED);
+  atomic_init(&srv->thread, pthread_self());
+  if (loop == NULL)
+    err = jobsrv__own_new(srv);
+  if (err != 0)
+    return err;
   jobsrv__limits_of(&srv->limits, &no_operation, &srv->options);
   srv->clock = srv->options.clock != NULL ? srv->options.clock
                                           : jobsrv__clock_system();
@@ -181,11 +184,14 @@ int jobsrv__server_new(jobsrv_t **out,
       jobsrv__mailbox_unref(srv->mailbox);
   }
   if (err != 0) {
+    jobsrv__own_drop(srv);
     fork_mark_clear(srv);
     jobsrv__free(&alloc, srv);
     return err;
   }
   jobsrv__mailbox_finally(srv->mailbox, on_mailbox_gone, srv);
+  if (srv->own != NULL)
+    jobsrv__own_keep(srv);
   *out = srv;
   return 0;
 }
@@ -205,15 +211,15 @@ void jobsrv__handle_closed(jobsrv_t *srv) {
     return;
   rings_clear(srv);
   jobsrv__wall_free(srv);
+  jobsrv__own_closed(srv);
   if (cb != NULL)
     cb(srv, srv->close_data);
   jobsrv__token_clear(&srv->root);
   jobsrv__mailbox_unref(srv->mailbox);
 }
 
-void jobsrv__wrong_thread(const char *call) {
-  fprintf(stderr, "%s() called off its server's loop thread\n", call);
-  abort();
+int jobsrv_on_loop(const jobsrv_t *srv) {
+  return jobsrv__on_loop(srv);
 }
 
 struct uv_loop_s *jobsrv_loop(const jobsrv_t *srv) {

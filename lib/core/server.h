@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/queue.h"
 #include "base/wheel.h"
+#include "base/wrong_thread.h"
 #include "core/job.h"
 #include "core/limits.h"
 #include "core/observer.h"
@@ -23,6 +24,7 @@
 
 typedef struct jobsrv__pool_s jobsrv__pool_t;
 typedef struct jobsrv__wall_s jobsrv__wall_t;
+typedef struct jobsrv__own_s jobsrv__own_t;
 
 /* An operation as registered, with its own queue. */
 struct jobsrv__operation_s {
@@ -46,9 +48,20 @@ enum {
   JOBSRV__CLOSING
 };
 
+/* Who runs the loop: see loop_modes.c. */
+enum {
+  JOBSRV__HOSTED,     /* the host, whose loop it is */
+  JOBSRV__UNSTARTED,  /* its own: jobsrv_dispatch() does */
+  JOBSRV__STARTED,    /* its own: a thread of its own does */
+  JOBSRV__STOPPED,    /* so, and somebody has called jobsrv_stop() */
+  JOBSRV__GONE        /* dispatched to its end */
+};
+
 struct jobsrv_s {
   uv_loop_t *loop;
-  pthread_t thread;
+  jobsrv__own_t *own;          /* NULL on the host's loop */
+  atomic_int attached;
+  _Atomic(pthread_t) thread;   /* of the loop */
   pid_t pid;
   char *fork_mark;             /* 1; a forked child sees 0 */
   atomic_int closed;           /* 1: only its memory is left */
@@ -102,6 +115,7 @@ struct jobsrv_s {
   jobsrv_close_cb drain_cb;
   void *drain_data;
   int observer_done;
+  int closes_when_drained;     /* jobsrv_stop() waits for it */
   jobsrv_close_cb close_cb;
   void *close_data;
 
@@ -114,7 +128,9 @@ struct jobsrv_s {
 
 /* 1 on the thread the server belongs to. [any] */
 static inline int jobsrv__on_loop(const jobsrv_t *srv) {
-  return pthread_equal(srv->thread, pthread_self());
+  return pthread_equal(atomic_load_explicit(&srv->thread,
+                                            memory_order_relaxed),
+                       pthread_self());
 }
 
 /* A debug build stops a call that is not this thread's, with its name. */
@@ -127,9 +143,6 @@ static inline int jobsrv__on_loop(const jobsrv_t *srv) {
 
 /* 1 in a child that was forked after the server was made. */
 int jobsrv__forked(const jobsrv_t *srv);
-
-/* Names the call and aborts; debug builds only. */
-void jobsrv__wrong_thread(const char *call);
 
 /* The composition (lib/jobsrv.c) gives core its observer. */
 int jobsrv__server_new(jobsrv_t **out,
@@ -166,6 +179,28 @@ void jobsrv__keep_alive(jobsrv_t *srv);
 /* loop.c: the loop's handles. */
 int jobsrv__loop_open(jobsrv_t *srv);
 void jobsrv__loop_close(jobsrv_t *srv);
+void jobsrv__loop_close_handles(jobsrv_t *srv);
+
+/*
+ * loop_modes.c: a loop of the server's own. `keep` once the server is made,
+ * `drop` if it could not be; `closed` when its handles are. `closes_later` says
+ * 1 if the next run is to close them, not this call.
+ */
+int jobsrv__own_new(jobsrv_t *srv);
+void jobsrv__own_keep(jobsrv_t *srv);
+void jobsrv__own_drop(jobsrv_t *srv);
+void jobsrv__own_closed(jobsrv_t *srv);
+int jobsrv__own_closes_later(jobsrv_t *srv);
+void jobsrv__own_armed(jobsrv_t *srv);
+
+/*
+ * Whoever has started, stopped or closed a handle of the loop, or armed its
+ * timer, says so: a host that drives the loop may be about to sleep.
+ */
+static inline void jobsrv__armed(jobsrv_t *srv) {
+  if (srv->own != NULL)
+    jobsrv__own_armed(srv);
+}
 
 /* Runs the starts that are possible, some at a time. */
 void jobsrv__dispatch(jobsrv_t *srv);

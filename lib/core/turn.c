@@ -15,8 +15,10 @@ static void on_idle(uv_idle_t *handle) {
 }
 
 void jobsrv__turn_wanted(jobsrv_t *srv) {
-  if (srv->phase != JOBSRV__CLOSING)
-    uv_idle_start(&srv->idle, on_idle);
+  if (srv->phase == JOBSRV__CLOSING)
+    return;
+  uv_idle_start(&srv->idle, on_idle);
+  jobsrv__armed(srv);
 }
 
 void jobsrv__dispatch_wanted(jobsrv_t *srv) {

@@ -84,6 +84,7 @@ static int source_open(jobsrv_t *srv, jobsrv__wall_t *wall) {
   srv->handles++;
   uv_poll_start(&wall->poll, UV_READABLE, on_event);
   uv_unref((uv_handle_t *) &wall->poll);
+  jobsrv__armed(srv);
   return 0;
 }
 

@@ -143,6 +143,7 @@ void jobsrv__conn_watch(jobsrv__conn_t *conn) {
     return;
   conn->events = (uint8_t) events;
   conn->io->want(conn, events);
+  jobsrv_wake(conn->sse->srv);
 }
 
 void jobsrv__conn_begin(jobsrv__conn_t *conn,
@@ -188,6 +189,7 @@ static void drop(jobsrv__conn_t *conn, int is_reset) {
   conn->stage = JOBSRV__CONN_CLOSED;
   uv_close(&conn->handle.any, on_closed);
   conn->io->close(conn, is_reset);
+  jobsrv_wake(sse->srv);
   if (conn->is_turned_away)
     sse->turned_away--;
   else

@@ -104,6 +104,7 @@ void jobsrv__listeners_start(jobsrv_sse_t *sse) {
 
     uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
   }
+  jobsrv_wake(sse->srv);
 }
 
 void jobsrv__listeners_stop(jobsrv_sse_t *sse) {
@@ -220,6 +221,7 @@ int jobsrv__listener_new(jobsrv_sse_t *sse, const jobsrv__address_t *address) {
   jobsrv__queue_push_back(&sse->listeners, &listener->link);
   if (!jobsrv_timer_armed(&sse->accept_timer))
     uv_poll_start(&listener->poll, UV_READABLE, on_acceptable);
+  jobsrv_wake(sse->srv);
   return 0;
 }
 
@@ -236,6 +238,7 @@ void jobsrv__listener_close(jobsrv__listener_t *listener) {
   jobsrv__queue_remove(&listener->link);
   remove_file(listener);
   uv_close((uv_handle_t *) &listener->poll, on_closed);
+  jobsrv_wake(listener->sse->srv);
   close(listener->fd);
   listener->fd = -1;
 }

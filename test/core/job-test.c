@@ -15,7 +15,7 @@ static void a_job_starts_in_the_turn_it_was_submitted_in(void **state) {
   fixture_add(&f, "op", 0);
   job = fixture_submit(&f, "op");
   assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_QUEUED);
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_RUNNING);
   assert_int_equal(fixture_info(job).attempt, 1);
   fixture_close(&f);
@@ -30,7 +30,7 @@ static void it_completes_with_a_result(void **state) {
   fixture_open(&f);
   fixture_add(&f, "op", 0);
   job = fixture_submit(&f, "op");
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   fixture_ms(&f, 250);
   assert_err(jobsrv_job_complete(job, "{\"a\":", 0), JOBSRV_EJSON);
   assert_ok(jobsrv_job_complete(job, "{\"a\":1}", 0));
@@ -109,7 +109,7 @@ static void a_start_that_returns_an_error_fails_the_job(void **state) {
   op.start = refuse_to_start;
   assert_ok(jobsrv_operation_add(f.srv, &op));
   job = fixture_submit(&f, "op");
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_FAILED);
   assert_string_equal(fixture_info(job).error_code, "start_failed");
   assert_string_equal(fixture_info(job).error_message, "no such device");
@@ -133,7 +133,7 @@ static void an_operation_may_finish_inside_its_start(void **state) {
   op.start = complete_at_once;
   assert_ok(jobsrv_operation_add(f.srv, &op));
   job = fixture_submit(&f, "op");
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_COMPLETED);
   fixture_close(&f);
 }
@@ -171,7 +171,7 @@ static void refusals_name_their_cause_and_release_the_data(void **state) {
   assert_ok(jobsrv_submit(f.srv, &spec, NULL, NULL));
   assert_ok(jobsrv_submit(f.srv, &spec, NULL, NULL));
   assert_err(jobsrv_submit(f.srv, &spec, NULL, NULL), JOBSRV_EQUEUEFULL);
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   assert_ok(jobsrv_submit(f.srv, &spec, NULL, NULL));
   assert_err(jobsrv_submit(f.srv, &spec, NULL, NULL), JOBSRV_EJOBSFULL);
   assert_int_equal(released, 6);
@@ -211,7 +211,7 @@ static void a_payload_reads_as_submitted_until_the_end(void **state) {
   spec.payload = " {\"a\": 1.50} and what is behind its length";
   spec.payload_len = 12;
   assert_ok(jobsrv_submit(f.srv, &spec, NULL, &job));
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   assert_string_equal(jobsrv_job_payload(job, &len), " {\"a\": 1.50}");
   assert_int_equal(len, 12);
   assert_ok(jobsrv_job_complete(job, NULL, 0));
@@ -328,18 +328,18 @@ static void caps_hold_and_the_rest_wait_in_order(void **state) {
   job[2] = fixture_submit(&f, "any");
   job[3] = fixture_submit(&f, "any");
   assert_int_equal(fixture_info(job[3]).queue_position, 4);
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   assert_int_equal(jobsrv_job_state(job[0]), JOBSRV_STATE_RUNNING);
   assert_int_equal(jobsrv_job_state(job[1]), JOBSRV_STATE_QUEUED);
   assert_int_equal(jobsrv_job_state(job[2]), JOBSRV_STATE_RUNNING);
   assert_int_equal(fixture_info(job[1]).queue_position, 1);
   assert_int_equal(fixture_info(job[3]).queue_position, 2);
   assert_ok(jobsrv_job_complete(job[2], NULL, 0));
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   assert_int_equal(jobsrv_job_state(job[1]), JOBSRV_STATE_QUEUED);
   assert_int_equal(jobsrv_job_state(job[3]), JOBSRV_STATE_RUNNING);
   assert_ok(jobsrv_job_complete(job[0], NULL, 0));
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   assert_int_equal(jobsrv_job_state(job[1]), JOBSRV_STATE_RUNNING);
   assert_int_equal(fixture_info(job[1]).queue_position, 0);
   fixture_close(&f);
@@ -435,7 +435,7 @@ static void a_thread_may_submit_and_is_called_back_on_the_loop(void **state) {
   assert_ok(uv_thread_create(&thread, send_spec, &s));
   assert_ok(uv_thread_join(&thread));
   assert_int_equal(result, 0);
-  assert_true(jobsrv_run_until(&f.loop, is_set, &result, 2000));
+  assert_true(run_until(&f.loop, is_set, &result, 2000));
   assert_int_equal(result, 1);
   fixture_close(&f);
 }

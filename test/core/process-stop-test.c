@@ -243,7 +243,7 @@ static void a_job_that_was_reaped_by_the_host_still_ends(void **state) {
   open_with_exec(&f);
   job = submit(&f, "exec", &plan);
   for (int i = 0; i < 200 && jobsrv_job_pid(job) == 0; i++)
-    uv_run(&f.loop, UV_RUN_NOWAIT);
+    run_turns(&f.loop, 1);
   assert_int_equal(waitpid(jobsrv_job_pid(job), &status, 0),
                    jobsrv_job_pid(job));
   assert_true(runs_to_end(&f, job, 5000));

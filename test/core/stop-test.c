@@ -64,7 +64,7 @@ static void one_that_will_not_let_go_is_abandoned_and_frees_its_slot(
   fixture_add(&f, "op", 1);
   stuck = fixture_submit(&f, "op");
   next = fixture_submit(&f, "op");
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   assert_ok(jobsrv_job_cancel(stuck, NULL));
   fixture_ms(&f, 4999);
   assert_int_equal(jobsrv_job_state(next), JOBSRV_STATE_QUEUED);
@@ -115,7 +115,7 @@ static void the_operation_is_told_once_and_may_end_it_there(void **state) {
   fixture_open(&f);
   add_stoppable(&f, &t, 0);
   job = fixture_submit(&f, "stoppable");
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   assert_ok(jobsrv_job_cancel(job, NULL));
   assert_int_equal(t.calls, 1);
   assert_int_equal(t.code, JOBSRV_REASON_REQUESTED);
@@ -132,7 +132,7 @@ static void an_attempt_past_its_timeout_fails(void **state) {
   fixture_open(&f);
   add_stoppable(&f, &t, 100);
   job = fixture_submit(&f, "stoppable");
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   fixture_ms(&f, 99);
   assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_RUNNING);
   fixture_ms(&f, 2);
@@ -211,7 +211,7 @@ static void cancelling_a_parent_token_stops_its_jobs(void **state) {
   spec.parent = group;
   assert_ok(jobsrv_submit(f.srv, &spec, NULL, &running));
   assert_ok(jobsrv_submit(f.srv, &spec, NULL, &queued));
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   assert_ok(jobsrv_token_cancel(group, &why));
   jobsrv_token_unref(group);
   assert_int_equal(jobsrv_job_state(queued), JOBSRV_STATE_CANCELLED);
@@ -275,7 +275,7 @@ static void what_is_cancelled_before_its_start_is_never_started(
   assert_ok(jobsrv_operation_add(f.srv, &op));
   jobsrv_hook_add(f.srv, &hook, cancel_at);
   job = fixture_submit(&f, "counted");
-  jobsrv_run_turns(&f.loop, 1);
+  run_turns(&f.loop, 1);
   assert_int_equal(t.calls, 0);
   assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_CANCELLED);
   jobsrv_hook_remove(&hook);
@@ -303,7 +303,7 @@ static void a_finish_that_overtakes_a_cancel_still_stops_what_is_below(
   assert_ok(jobsrv_post(f.srv, nothing, NULL));
   assert_ok(jobsrv_job_complete(parent, NULL, 0));
   assert_ok(jobsrv_job_cancel(parent, NULL));
-  jobsrv_run_turns(&f.loop, 3);
+  run_turns(&f.loop, 3);
   assert_int_equal(jobsrv_job_state(parent), JOBSRV_STATE_COMPLETED);
   assert_true(jobsrv_job_cancelled(child));
   fixture_ms(&f, 5001);

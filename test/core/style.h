@@ -7,6 +7,7 @@
  * children, and a clock that may be moved on by hand.
  */
 
+#include "mode.h"
 #include "test.h"
 
 #include "base/clock.h"
@@ -33,7 +34,7 @@ typedef struct memory_s {
 } memory_t;
 
 typedef struct fixture_s {
-  uv_loop_t loop;
+  loop_t loop;
   jobsrv_t *srv;
   seen_line_t *lines;
   size_t nlines;
@@ -210,9 +211,10 @@ static inline void fixture_open(fixture_t *f) {
     f->clock.detach = clock_detach;
   }
   f->options.clock = &f->clock;
-  assert_int_equal(uv_loop_init(&f->loop), 0);
-  assert_ok(jobsrv__server_new(&f->srv, &f->loop, &f->options));
+  loop_open(&f->loop);
+  assert_ok(jobsrv__server_new(&f->srv, loop_given(&f->loop), &f->options));
   f->srv->observer = &seen;
+  loop_take(&f->loop, f->srv);
 }
 
 static inline void lines_forget(fixture_t *f) {
@@ -230,9 +232,8 @@ static inline void on_server_closed(jobsrv_t *srv, void *data) {
 
 static inline void server_close(fixture_t *f) {
   jobsrv_close(f->srv, on_server_closed, f);
-  assert_int_equal(uv_run(&f->loop, UV_RUN_DEFAULT), 0);
+  loop_close(&f->loop);
   assert_int_equal(f->closed, 1);
-  assert_int_equal(uv_loop_close(&f->loop), 0);
 }
 
 /* Everything is given back. */
@@ -242,24 +243,13 @@ static inline void fixture_close(fixture_t *f) {
   assert_int_equal(atomic_load(&f->memory.live), 0);
 }
 
-static inline void on_alarm(uv_timer_t *timer) {
-  *(int *) timer->data = 1;
+static inline int has_ended(void *job) {
+  return job != NULL && jobsrv__job_ended(job);
 }
 
 /* Runs the loop until the job has ended, or `ms` of real time. */
 static inline int runs_to_end(fixture_t *f, jobsrv_job_t *job, uint64_t ms) {
-  uv_timer_t timer;
-  int late = 0;
-
-  uv_timer_init(&f->loop, &timer);
-  timer.data = &late;
-  uv_update_time(&f->loop);
-  uv_timer_start(&timer, on_alarm, ms, 0);
-  while (!late && !(job != NULL && jobsrv__job_ended(job)))
-    uv_run(&f->loop, UV_RUN_ONCE);
-  uv_close((uv_handle_t *) &timer, NULL);
-  uv_run(&f->loop, UV_RUN_NOWAIT);
-  return !late;
+  return run_until(&f->loop, has_ended, job, ms);
 }
 
 static inline void pause_loop(fixture_t *f, uint64_t ms) {

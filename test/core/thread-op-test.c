@@ -183,8 +183,8 @@ static void pool_threads_block_all_signals(void **state) {
   sigset_t before, after;
 
   (void) state;
-  pthread_sigmask(SIG_SETMASK, NULL, &before);
   open_with_work(&f);
+  pthread_sigmask(SIG_SETMASK, NULL, &before);
   (void) run_work(&f, &work);
   pthread_sigmask(SIG_SETMASK, NULL, &after);
   for (size_t i = 0; i < sizeof(some) / sizeof(some[0]); i++) {
@@ -365,7 +365,7 @@ static void a_close_may_meet_threads_on_their_way_home(void **state) {
     for (int i = 0; i < 4; i++)
       (void) submit(&f, "work", &work[i]);
     for (int i = 0; i <= round % 5; i++)
-      uv_run(&f.loop, UV_RUN_NOWAIT);
+      run_turns(&f.loop, 1);
     server_close(&f);
     wait_for_memory(&f);
   }

@@ -183,7 +183,7 @@ static void another_thread_sees_it_at_once_and_the_loop_soon(void **state) {
   assert_ok(uv_thread_join(&thread));
   assert_non_null(jobsrv_token_reason(child));
   assert_string_equal(log, "");
-  assert_true(jobsrv_run_until(&f.loop, has_fired, log, 2000));
+  assert_true(run_until(&f.loop, has_fired, log, 2000));
   jobsrv_token_unref(child);
   jobsrv_token_unref(root);
   fixture_close(&f);

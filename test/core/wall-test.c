@@ -183,7 +183,7 @@ static void a_callback_may_close_the_server(void **state) {
   assert_ok(jobsrv__wall_arm(f.srv, &a, 1, on_fired_close));
   assert_ok(jobsrv__wall_arm(f.srv, &b, UINT64_MAX, note));
   jobsrv_manual_clock_set_wall(&f.clock, 5 * MS);
-  assert_true(jobsrv_run_until(&f.loop, fixture_is_closed, &f, 2000));
+  assert_true(run_until(&f.loop, fixture_is_closed, &f, 2000));
   fixture_close(&f);
 }
 
@@ -195,12 +195,12 @@ static void servers_of_one_clock_may_close_while_it_is_set(void **state) {
   (void) state;
   fixture_open(&f);
   a.data = &f;
-  assert_ok(jobsrv_new(&other, &f.loop, &f.options));
+  assert_ok(jobsrv_new(&other, &f.loop.uv, &f.options));
   assert_ok(jobsrv__wall_arm(f.srv, &a, 1, on_fired_close));
   jobsrv_manual_clock_set_wall(&f.clock, 5 * MS);
-  assert_true(jobsrv_run_until(&f.loop, fixture_is_closed, &f, 2000));
+  assert_true(run_until(&f.loop, fixture_is_closed, &f, 2000));
   jobsrv_close(other, NULL, NULL);
-  jobsrv_run_turns(&f.loop, 3);
+  run_turns(&f.loop, 3);
   fixture_close(&f);
 }
 
@@ -211,9 +211,9 @@ static int has_fired(void *data) {
 }
 
 static void open_live(fixture *f) {
-  assert_ok(uv_loop_init(&f->loop));
-  assert_ok(jobsrv_new(&f->srv, &f->loop,
-                       f->options.size != 0 ? &f->options : NULL));
+  loop_open(&f->loop);
+  assert_ok(loop_server(&f->loop, &f->srv,
+                        f->options.size != 0 ? &f->options : NULL));
 }
 
 static void a_live_loop_fires_in_time(void **state) {
@@ -227,10 +227,10 @@ static void a_live_loop_fires_in_time(void **state) {
   at = jobsrv_wall_now(f.srv) + 30 * MS;
   assert_ok(jobsrv__wall_arm(f.srv, &b, at + 50 * MS, note));
   assert_ok(jobsrv__wall_arm(f.srv, &a, at, note));
-  assert_true(jobsrv_run_until(&f.loop, has_fired, &one, 5000));
+  assert_true(run_until(&f.loop, has_fired, &one, 5000));
   late = jobsrv_wall_now(f.srv) - at;
   assert_true(late < 1000 * MS); /* and not early: it is unsigned */
-  assert_true(jobsrv_run_until(&f.loop, has_fired, &two, 5000));
+  assert_true(run_until(&f.loop, has_fired, &two, 5000));
   assert_true(jobsrv_wall_now(f.srv) >= at + 50 * MS);
   assert_string_equal(fired, "ab");
   fixture_close(&f);
@@ -248,7 +248,7 @@ static void nothing_is_opened_and_nobody_woken_without_a_timer(void **state) {
   assert_false(jobsrv__wall_armed(&a));
   refuse_create = 0;
   assert_ok(jobsrv__wall_arm(f.srv, &a, UINT64_MAX, note));
-  assert_false(jobsrv_run_until(&f.loop, has_fired, &never, 30));
+  assert_false(run_until(&f.loop, has_fired, &never, 30));
   assert_int_equal(fixture_stats(&f).timer_wakes, 0);
   jobsrv__wall_disarm(f.srv, &a);
   fixture_close(&f);
@@ -261,7 +261,7 @@ static void a_timer_does_not_keep_the_loop_alive(void **state) {
   (void) state;
   open_live(&f);
   assert_ok(jobsrv__wall_arm(f.srv, &a, UINT64_MAX, note));
-  assert_int_equal(uv_run(&f.loop, UV_RUN_DEFAULT), 0);
+  assert_int_equal(uv_run(&f.loop.uv, UV_RUN_DEFAULT), 0);
   assert_string_equal(fired, "");
   jobsrv__wall_disarm(f.srv, &a);
   fixture_close(&f);
@@ -306,7 +306,7 @@ static void a_change_told_by_the_arming_is_looked_at(void **state) {
   told_of_a_change = 1;
   assert_ok(jobsrv__wall_arm(f.srv, &b, 1, note));
   assert_false(told_of_a_change);
-  assert_true(jobsrv_run_until(&f.loop, has_fired, &two, 5000));
+  assert_true(run_until(&f.loop, has_fired, &two, 5000));
   assert_string_equal(fired, "ba");
   fixture_close(&f);
 }
@@ -323,7 +323,7 @@ static void a_clock_of_the_host_counts_not_the_machines(void **state) {
   open_live(&f);
   at = jobsrv_wall_now(f.srv) + 20 * MS;
   assert_ok(jobsrv__wall_arm(f.srv, &a, at, note));
-  assert_true(jobsrv_run_until(&f.loop, has_fired, &one, 5000));
+  assert_true(run_until(&f.loop, has_fired, &one, 5000));
   assert_true(jobsrv_wall_now(f.srv) >= at);
   fixture_close(&f);
 }
@@ -381,12 +381,11 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test_setup(a_clock_set_forward_fires_what_it_jumped_over, reset),
   cmocka_unit_test_setup(a_clock_set_back_is_waited_for, reset),
   cmocka_unit_test_setup(a_callback_may_close_the_server, reset),
-  cmocka_unit_test_setup(servers_of_one_clock_may_close_while_it_is_set,
-                         reset),
+  ONE_MODE_SETUP(servers_of_one_clock_may_close_while_it_is_set, reset),
   cmocka_unit_test_setup(a_live_loop_fires_in_time, reset),
   cmocka_unit_test_setup(nothing_is_opened_and_nobody_woken_without_a_timer,
                          reset),
-  cmocka_unit_test_setup(a_timer_does_not_keep_the_loop_alive, reset),
+  ONE_MODE_SETUP(a_timer_does_not_keep_the_loop_alive, reset),
   cmocka_unit_test_setup(a_change_told_by_the_arming_is_looked_at, reset),
   cmocka_unit_test_setup(a_clock_of_the_host_counts_not_the_machines, reset),
   cmocka_unit_test_setup(many_timers_set_the_descriptor_seldom, reset),

@@ -196,9 +196,9 @@ static void a_drain_waits_for_what_is_queued(void **state) {
     assert_ok(jobsrv_narrate(c.job, "line", "%060d", i));
   assert_ok(jobsrv_job_complete(c.job, NULL, 0));
   assert_ok(jobsrv_drain(c.world.srv, 5000, on_done, &done));
-  assert_false(jobsrv_run_until(&c.world.loop, is_set, &done, 50));
+  assert_false(run_until(&c.world.loop, is_set, &done, 50));
   read_until(&c, "end: completed\n");
-  assert_true(jobsrv_run_until(&c.world.loop, is_set, &done, 5000));
+  assert_true(run_until(&c.world.loop, is_set, &done, 5000));
   world_close(&c.world);
   read_to_end(&c);
 }

@@ -146,7 +146,7 @@ static void it_is_set_around_every_callback_of_an_operation(void **state) {
   job = submit(&world, &operation);
   world_turn(&world);
   assert_ok(jobsrv_job_cancel(job, NULL));
-  assert_true(jobsrv_run_until(&world.loop, jobsrv_until_ended, job, 5000));
+  assert_true(run_until(&world.loop, jobsrv_until_ended, job, 5000));
   assert_int_equal(inside, 2);
   assert_null(jobsrv_context_job());
   jobsrv_job_id(job, id);
@@ -173,7 +173,7 @@ static void it_is_set_on_the_thread_of_an_operation(void **state) {
   operation.run = run;
   operation.data = &inside;
   job = submit(&world, &operation);
-  assert_true(jobsrv_run_until(&world.loop, jobsrv_until_ended, job, 5000));
+  assert_true(run_until(&world.loop, jobsrv_until_ended, job, 5000));
   assert_int_equal(inside, 1);
   assert_int_equal(
       jobsrv_capture_count(seen, &(jobsrv_match_t) { .action = "run" }), 1);

@@ -441,9 +441,9 @@ static void one_that_attaches_while_others_are_told_waits_a_turn(
   reader_attach(&reader, job);
   reader.attach = job;
   say(job, 1, 1);
-  uv_run(&world.loop, UV_RUN_NOWAIT);
+  run_turns(&world.loop, 1);
   assert_int_equal(reader.told, 1);
-  uv_run(&world.loop, UV_RUN_NOWAIT);
+  run_turns(&world.loop, 1);
   assert_int_equal(reader.told, 2);
   reader.attach = NULL;
   jobsrv_cursor_detach(&reader.second);
@@ -463,9 +463,9 @@ static void what_is_said_while_being_told_is_told_next_turn(void **state) {
   reader.read = 1;
   reader.speak = job;
   say(job, 1, 1);
-  uv_run(&world.loop, UV_RUN_NOWAIT);
+  run_turns(&world.loop, 1);
   assert_int_equal(reader.told, 1);
-  uv_run(&world.loop, UV_RUN_NOWAIT);
+  run_turns(&world.loop, 1);
   assert_int_equal(reader.told, 2);
   reader.speak = NULL;
   jobsrv_cursor_detach(&reader.cursor);
@@ -575,7 +575,7 @@ static void a_reader_is_told_of_the_close_and_can_read_on(void **state) {
   say(job, 1, 2);
   assert_int_equal(jobsrv_cursor_seq(&reader.cursor), last);
   jobsrv_close(world.srv, NULL, NULL);
-  uv_run(&world.loop, UV_RUN_DEFAULT);
+  loop_end(&world.loop);
   world.srv = NULL;
   assert_int_equal(reader.told, 1);
   assert_err(jobsrv_cursor_attach(&late, job, 0, NULL), JOBSRV_ECLOSED);

@@ -312,7 +312,7 @@ static void after_the_close_too(void **state) {
   job = jobsrv_job_ref(begin_job(&world));
   jobsrv_close(world.srv, NULL, NULL);
   world.srv = NULL;
-  uv_run(&world.loop, UV_RUN_DEFAULT);
+  loop_end(&world.loop);
   assert_err(jobsrv_narrate(job, "x", "y"), JOBSRV_EENDED);
   jobsrv_job_unref(job);
   world_close(&world);
@@ -385,7 +385,7 @@ static void each_thread_s_order_is_kept(void **state) {
     talkers[i] = (talker_t) { .job = job, .who = i };
     assert_int_equal(pthread_create(&threads[i], NULL, talk, &talkers[i]), 0);
   }
-  assert_true(jobsrv_run_until(&world.loop, all_came, &order, 60000));
+  assert_true(run_until(&world.loop, all_came, &order, 60000));
   for (int i = 0; i < THREADS; i++) {
     pthread_join(threads[i], NULL);
     assert_int_equal(talkers[i].failed, 0);
@@ -423,8 +423,8 @@ static void what_a_worker_said_precedes_what_its_after_work_ends(void **state) {
   world_open(&world);
   job = begin_job(&world);
   work.job = job;
-  uv_queue_work(&world.loop, &work.req, on_work, on_after_work);
-  assert_true(jobsrv_run_until(&world.loop, jobsrv_until_ended, job, 10000));
+  uv_queue_work(loop_uv(&world.loop), &work.req, on_work, on_after_work);
+  assert_true(run_until(&world.loop, jobsrv_until_ended, job, 10000));
   all = history(job);
   assert_int_equal(json_array_size(all), 103);
   for (size_t i = 0; i <= 100; i++) {

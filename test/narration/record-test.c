@@ -155,7 +155,7 @@ static json_t *record_of_script(const char *script) {
   jobsrv_spec_init(&spec);
   spec.operation = "script";
   assert_ok(jobsrv_submit(world.srv, &spec, NULL, &job));
-  assert_true(jobsrv_run_until(&world.loop, jobsrv_until_ended, job, 10000));
+  assert_true(run_until(&world.loop, jobsrv_until_ended, job, 10000));
   json = record(job, 0);
   world_close(&world);
   return json;
@@ -436,7 +436,7 @@ static void it_is_the_same_after_the_server_has_closed(void **state) {
   assert_ok(jobsrv_job_complete(job, "[1]", 0));
   before = record_text(job, 0);
   jobsrv_close(world.srv, NULL, NULL);
-  uv_run(&world.loop, UV_RUN_DEFAULT);
+  loop_end(&world.loop);
   world.srv = NULL;
   after = record_text(job, 0);
   assert_string_equal(before, after);

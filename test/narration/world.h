@@ -7,6 +7,7 @@
  * test itself runs, and a reader that checks every frame it is given.
  */
 
+#include "mode.h"
 #include "test.h"
 
 #include "jobsrv/jobsrv.h"
@@ -19,7 +20,7 @@
 #include <uv.h>
 
 typedef struct {
-  uv_loop_t loop;
+  loop_t loop;
   jobsrv_t *srv;
   jobsrv_manual_clock_t clock;
   jobsrv_faults_t faults;
@@ -29,7 +30,7 @@ typedef struct {
 /* Set what the test needs in `options`, then world_start(). */
 static inline void world_init(world_t *world) {
   memset(world, 0, sizeof(*world));
-  assert_int_equal(uv_loop_init(&world->loop), 0);
+  loop_open(&world->loop);
   jobsrv_manual_clock_init(&world->clock);
   assert_ok(jobsrv_faults_init(&world->faults));
   jobsrv_options_init(&world->options);
@@ -38,7 +39,7 @@ static inline void world_init(world_t *world) {
 }
 
 static inline void world_start(world_t *world) {
-  assert_ok(jobsrv_new(&world->srv, &world->loop, &world->options));
+  assert_ok(loop_server(&world->loop, &world->srv, &world->options));
 }
 
 static inline void world_open(world_t *world) {
@@ -50,14 +51,13 @@ static inline void world_open(world_t *world) {
 static inline void world_close(world_t *world) {
   if (world->srv != NULL)
     jobsrv_close(world->srv, NULL, NULL);
-  uv_run(&world->loop, UV_RUN_DEFAULT);
-  assert_int_equal(uv_loop_close(&world->loop), 0);
+  loop_close(&world->loop);
   assert_int_equal(jobsrv_faults_live(&world->faults), 0);
   jobsrv_faults_free(&world->faults);
 }
 
 static inline void world_turn(world_t *world) {
-  jobsrv_run_turns(&world->loop, 2);
+  run_turns(&world->loop, 2);
 }
 
 static inline void world_pass(world_t *world, uint64_t ms) {

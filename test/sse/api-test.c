@@ -56,7 +56,7 @@ static void the_options_count(void **state) {
                         "\"tags\":{\"who\":\"me\"}},\"operation\":\"work\"}"),
                    202);
   assert_true(peer_job_id(&peer, id));
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   fixture_ms(&w.f, 1001);
   fixture_ms(&w.f, 6000);
   snprintf(line, sizeof(line), "GET /v1/jobs/%s", id);
@@ -177,7 +177,7 @@ static void a_full_queue_and_a_full_server_say_so(void **state) {
   world_open(&w);
   peer_open(&peer, w.port);
   (void) post_job(&w, &peer, "work");
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   (void) post_job(&w, &peer, "work");
   (void) post_job(&w, &peer, "work");
   post(&w, &peer, "{\"operation\":\"work\"}");
@@ -202,7 +202,7 @@ static void the_record_is_the_jobs_with_links(void **state) {
   char want[200];
 
   (void) state;
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   assert_int_equal(ask(&w, &peer, line_of("GET", job, ""), "", NULL), 200);
   assert_ok(jobsrv_json_check(answer_body(&peer), strlen(answer_body(&peer)),
                               8, &error));
@@ -220,7 +220,7 @@ static void a_large_result_is_in_the_record(void **state) {
   jobsrv_json_error_t error;
 
   (void) state;
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   snprintf(result, sizeof(result), "\"%0199998d\"", 5);
   assert_ok(jobsrv_job_complete(job, result, 0));
   assert_int_equal(ask(&w, &peer, line_of("GET", job, ""), "", NULL), 200);
@@ -251,7 +251,7 @@ static void an_expired_job_is_gone(void **state) {
 
   (void) state;
   snprintf(line, sizeof(line), "GET /v1/jobs/%s", jobsrv_job_id(job, id));
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   assert_ok(jobsrv_job_complete(job, NULL, 0));
   assert_int_equal(ask(&w, &peer, line, "", NULL), 200);
   peer_close(&peer);
@@ -287,7 +287,7 @@ static void a_running_job_is_asked_to_stop(void **state) {
   const jobsrv_reason_t *reason;
 
   (void) state;
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   assert_int_equal(ask(&w, &peer, line_of("POST", job, "/cancel"), JSON_TYPE,
                        "{\"reason\":\"no \\u006donger needed\"}"),
                    202);
@@ -319,7 +319,7 @@ static void a_queued_job_is_cancelled_at_once(void **state) {
   jobsrv_spec_init(&spec);
   spec.operation = "work";
   assert_ok(jobsrv_submit(w.f.srv, &spec, NULL, &job));
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   assert_int_equal(
       ask(&w, &peer, line_of("POST", job, "/cancel"), "", NULL), 200);
   assert_contains(peer.text, "\"state\":\"cancelled\"");
@@ -329,7 +329,7 @@ static void cancelling_what_has_ended_reports_the_outcome(void **state) {
   jobsrv_job_t *job = post_job(&w, &peer, "work");
 
   (void) state;
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   assert_ok(jobsrv_job_complete(job, "[1]", 0));
   assert_int_equal(ask(&w, &peer, line_of("DELETE", job, ""), "", NULL), 200);
   assert_contains(peer.text, "\"state\":\"completed\"");
@@ -341,7 +341,7 @@ static void what_cannot_be_cancelled_conflicts(void **state) {
   char id[JOBSRV_ID_SIZE];
 
   (void) state;
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   ask(&w, &peer, line_of("DELETE", job, ""), "", NULL);
   assert_problem(&peer, 409, "not_cancellable");
   assert_contains(answer_body(&peer), jobsrv_job_id(job, id));

@@ -34,7 +34,7 @@ static int has_count(void *data) {
 static void expect_count(world *w, peer_t *p, const char *part, size_t n) {
   count_wait_t wait = { p, part, n };
 
-  (void) jobsrv_run_until(&w->f.loop, has_count, &wait, 5000);
+  (void) run_until(&w->f.loop, has_count, &wait, 5000);
   assert_int_equal(count(p->text, part), n);
 }
 
@@ -48,7 +48,7 @@ static int has_no_connections(void *data) {
 }
 
 static void expect_no_connections(world *w) {
-  assert_true(jobsrv_run_until(&w->f.loop, has_no_connections, w, 5000));
+  assert_true(run_until(&w->f.loop, has_no_connections, w, 5000));
 }
 
 static void a_connection_serves_request_after_request(void **state) {
@@ -151,7 +151,7 @@ static void a_request_may_come_byte_by_byte(void **state) {
     char byte[2] = { request[i], '\0' };
 
     peer_send(&peer, byte);
-    jobsrv_run_turns(&w.f.loop, 2);
+    run_turns(&w.f.loop, 2);
   }
   assert_true(peer_wait(&peer, &w.f.loop, "HTTP/1.1 202", 5000));
   peer_close(&peer);
@@ -248,7 +248,7 @@ static void an_accepted_head_is_told_to_continue(void **state) {
   peer_send(&peer, "{\"operation\":\"work\"}");
   assert_true(peer_wait(&peer, &w.f.loop, "HTTP/1.1 202", 5000));
   assert_null(strstr(peer.text, "\r\nConnection: close\r\n"));
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   peer_recv(&peer);
   assert_int_equal(ask(&w, &peer, "GET /health", "", NULL), 200);
   peer_close(&peer);
@@ -303,7 +303,7 @@ static void a_client_that_leaves_halfway_is_let_go(void **state) {
   for (int i = 0; i < 4; i++) {
     peer_open(&peer, w.port);
     peer_send(&peer, starts[i % 2]);
-    jobsrv_run_turns(&w.f.loop, 3);
+    run_turns(&w.f.loop, 3);
     assert_int_equal(world_stats(&w).connections, 1);
     if (i >= 2)
       setsockopt(peer.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
@@ -330,9 +330,9 @@ static void requests_behind_a_stream_are_answered_after_it(void **state) {
   peer_send(&peer, line_of("GET", job, "/stream HTTP/1.1\r\n"));
   peer_send(&peer, "Host: localhost\r\n\r\n" GET_HEALTH "\r\n");
   assert_true(peer_wait(&peer, &w.f.loop, "event: state", 5000));
-  jobsrv_run_turns(&w.f.loop, 5);
+  run_turns(&w.f.loop, 5);
   peer_send(&peer, GET_HEALTH "\r\n");
-  jobsrv_run_turns(&w.f.loop, 5);
+  run_turns(&w.f.loop, 5);
   peer_recv(&peer);
   assert_int_equal(count(peer.text, "HTTP/1.1 200"), 1);
   assert_int_equal(world_stats(&w).streams, 1);
@@ -366,10 +366,10 @@ static void a_watcher_that_leaves_is_noticed_with_input_unread(void **state) {
   assert_true(peer_wait(&peer, &w.f.loop, "event: state", 5000));
   memset(junk, 'x', sizeof(junk) - 1);
   peer_send(&peer, junk);
-  jobsrv_run_turns(&w.f.loop, 20);
+  run_turns(&w.f.loop, 20);
   assert_int_equal(world_stats(&w).streams, 1);
   peer_close(&peer);
-  jobsrv_run_turns(&w.f.loop, 20);
+  run_turns(&w.f.loop, 20);
   assert_int_equal(world_stats(&w).streams, 0);
   assert_int_equal(world_stats(&w).connections, 1);
   peer_close(&other);
@@ -412,7 +412,7 @@ static void a_close_with_everything_open_lets_all_go(void **state) {
   assert_true(peer_wait(&peer, &w.f.loop, "event: state", 5000));
   peer_send(&other, "POST /v1/jobs HTTP/1.1\r\nHost: localhost\r\n" JSON_TYPE
                     "Content-Length: 9\r\n\r\n{");
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   world_close(&w);
   for (int i = 0; i < 2; i++) {
     peer_recv(peers[i]);
@@ -441,9 +441,9 @@ static void a_drain_closes_what_is_idle_and_waits_for_the_rest(void **state) {
   assert_int_equal(ask(&w, &peer, "GET /health", "", NULL), 200);
   peer_open(&other, w.port);
   peer_send(&other, "GET /health HTTP/1.1\r\nHo");
-  jobsrv_run_turns(&w.f.loop, 5);
+  run_turns(&w.f.loop, 5);
   assert_ok(jobsrv_drain(w.f.srv, 5000, on_drained, &drained));
-  jobsrv_run_turns(&w.f.loop, 5);
+  run_turns(&w.f.loop, 5);
   expect_eof(&w, &peer);
   assert_false(drained);
   peer_send(&other, "st: localhost\r\n\r\n");
@@ -451,7 +451,7 @@ static void a_drain_closes_what_is_idle_and_waits_for_the_rest(void **state) {
   assert_contains(other.text, "HTTP/1.1 200");
   assert_contains(other.text, "\r\nConnection: close\r\n");
   peer_close(&other);
-  assert_true(jobsrv_run_until(&w.f.loop, is_set, &drained, 5000));
+  assert_true(run_until(&w.f.loop, is_set, &drained, 5000));
   peer_close(&peer);
   world_close(&w);
 }

@@ -49,7 +49,7 @@ static void a_silent_stream_beats(void **state) {
   /* what is said puts it off */
   fixture_ms(&w.f, 14000);
   say(job, 1, 10);
-  jobsrv_run_turns(&w.f.loop, 2);
+  run_turns(&w.f.loop, 2);
   fixture_ms(&w.f, 14000);
   watcher_read(watcher, WATCHER_RAW);
   assert_int_equal(watcher->comments, 1);
@@ -97,7 +97,7 @@ static void a_beat_does_not_fall_into_a_frame(void **state) {
   }
   watcher = watch(&w, job, "", "");
   for (int i = 0; i < 20 && watcher->raw_len < 1000; i++) {
-    jobsrv_run_turns(&w.f.loop, 1);
+    run_turns(&w.f.loop, 1);
     watcher_read(watcher, WATCHER_RAW);
   }
   /* its share of the turn was used up inside a frame */
@@ -131,7 +131,7 @@ static void a_slow_reader_gets_every_byte(void **state) {
   watcher_wait(&w, fast, 3);
   for (int i = 0; i < 300; i++) {
     say(job, 10, i * 3);
-    jobsrv_run_turns(&w.f.loop, 1);
+    run_turns(&w.f.loop, 1);
     watcher_read(fast, WATCHER_RAW);
     watcher_read(slow, slow->raw_len + 700);
   }
@@ -191,12 +191,12 @@ static void a_long_end_arrives_in_parts(void **state) {
     watcher_ask(slow, jobs[i], 1, "", "");
     watcher_wait(&w, slow, 3);
     say(jobs[i], 20, 1000);
-    jobsrv_run_turns(&w.f.loop, 3);
+    run_turns(&w.f.loop, 3);
     if (i == 0)
       assert_ok(jobsrv_job_complete(jobs[i], result, 0));
     else
       assert_ok(jobsrv_job_fail(jobs[i], NULL, message));
-    jobsrv_run_turns(&w.f.loop, 3);
+    run_turns(&w.f.loop, 3);
     /* a second passes, and the record comes out the same */
     fixture_ms(&w.f, 1000);
     watcher_wait(&w, slow, 0);
@@ -226,7 +226,7 @@ static void a_reader_that_lags_gets_a_gap_not_the_memory(void **state) {
   watcher_ask(frozen, job, 1, "", "");
   for (int i = 0; i < 500; i++) {
     say(job, 10, 500);
-    jobsrv_run_turns(&w.f.loop, 1);
+    run_turns(&w.f.loop, 1);
   }
   assert_true(fixture_stats(&w.f).log_bytes < 512 << 10);
   assert_ok(jobsrv_job_complete(job, NULL, 0));
@@ -263,7 +263,7 @@ static void a_reader_that_stands_still_is_cut(void **state) {
   other = watch(&w, job, "", "");
   watcher_wait(&w, other, 3);
   say(job, 400, 1000);
-  jobsrv_run_turns(&w.f.loop, 5);
+  run_turns(&w.f.loop, 5);
   assert_int_equal(world_stats(&w).streams, 2);
   watcher_wait(&w, other, 403);
   fixture_ms(&w.f, 19000);
@@ -292,7 +292,7 @@ static void a_turns_work_is_bounded(void **state) {
   watcher = watch(&w, job, "", "");
   for (int i = 0; i < 40; i++) {
     before = world_stats(&w).bytes_sent;
-    jobsrv_run_turns(&w.f.loop, 1);
+    run_turns(&w.f.loop, 1);
     watcher_read(watcher, WATCHER_RAW);
     before = world_stats(&w).bytes_sent - before;
     most = before > most ? before : most;
@@ -334,7 +334,7 @@ static void streams_are_bounded_in_all(void **state) {
   watcher_wait(&w, two, 3);
   refused_stream(a, 503, "too_many_streams");
   watcher_free(one);
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   one = watch(&w, b, "", "");
   watcher_wait(&w, one, 3);
   assert_int_equal(world_stats(&w).streams, 2);
@@ -380,7 +380,7 @@ static void a_watcher_that_leaves_stops_nothing(void **state) {
   watcher = watch(&w, job, "", "");
   watcher_wait(&w, watcher, 3);
   watcher_cut(watcher);
-  assert_true(jobsrv_run_until(&w.f.loop, has_no_streams, NULL, 2000));
+  assert_true(run_until(&w.f.loop, has_no_streams, NULL, 2000));
   assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_RUNNING);
   assert_false(jobsrv_job_cancelled(job));
   watcher_free(watcher);
@@ -434,7 +434,7 @@ static void a_drain_gives_every_stream_its_end(void **state) {
     watcher_wait(&w, watchers[i], 3);
   }
   assert_ok(jobsrv_drain(w.f.srv, 1000, on_drained, &drained));
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   fixture_ms(&w.f, 1000);
   for (int i = 0; i < 20; i++) {
     watcher_wait(&w, watchers[i], 0);
@@ -444,7 +444,7 @@ static void a_drain_gives_every_stream_its_end(void **state) {
     watcher_free(watchers[i]);
   }
   fixture_ms(&w.f, 1000);
-  assert_true(jobsrv_run_until(&w.f.loop, flag_is_set, &drained, 2000));
+  assert_true(run_until(&w.f.loop, flag_is_set, &drained, 2000));
   assert_int_equal(world_stats(&w).connections, 0);
 }
 
@@ -466,7 +466,7 @@ static void a_closed_transport_cuts_its_streams(void **state) {
   say(job, 3, 10);
   jobsrv_sse_close(w.sse, on_sse_closed, &closed);
   say(job, 3, 10);
-  assert_true(jobsrv_run_until(&w.f.loop, flag_is_set, &closed, 2000));
+  assert_true(run_until(&w.f.loop, flag_is_set, &closed, 2000));
   watcher_wait(&w, watcher, 0);
   assert_true(watcher->eof);
   assert_false(watcher->ended);

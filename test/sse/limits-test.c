@@ -158,7 +158,7 @@ static void what_is_not_spoken_here_is_told(void **state) {
 /* ---- time ---- */
 
 static void expect_open(world *w) {
-  jobsrv_run_turns(&w->f.loop, 3);
+  run_turns(&w->f.loop, 3);
   peer_recv(&peer);
   assert_false(peer.eof);
   assert_int_equal(peer.len, 0);
@@ -173,7 +173,7 @@ static void who_says_nothing_is_closed_without_a_word(void **state) {
   world *w = open_world(&(jobsrv_sse_options_t){ .silent_timeout_ms = 700 });
 
   (void) state;
-  jobsrv_run_turns(&w->f.loop, 3);
+  run_turns(&w->f.loop, 3);
   fixture_ms(&w->f, 699);
   expect_open(w);
   fixture_ms(&w->f, 1);
@@ -276,7 +276,7 @@ static void connections_past_their_limit_are_told_to_come_back(void **state) {
   (void) state;
   assert_int_equal(ask(w, &peer, "GET /health", "", NULL), 200);
   peer_open(&other, w->port);
-  assert_true(jobsrv_run_until(&w->f.loop, is_refused, w, 5000));
+  assert_true(run_until(&w->f.loop, is_refused, w, 5000));
   peer_send(&other, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
   assert_true(peer_wait(&other, &w->f.loop, NULL, 5000));
   assert_problem(&other, 503, "too_many_connections");
@@ -284,7 +284,7 @@ static void connections_past_their_limit_are_told_to_come_back(void **state) {
   peer_close(&other);
 
   peer_close(&peer);
-  jobsrv_run_turns(&w->f.loop, 5);
+  run_turns(&w->f.loop, 5);
   peer_open(&peer, w->port);
   assert_int_equal(ask(w, &peer, "GET /health", "", NULL), 200);
   close_world(w);
@@ -304,7 +304,7 @@ static void those_turned_away_are_bounded_too(void **state) {
     fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fds[i], (struct sockaddr *) &to, sizeof(to)), 0);
   }
-  jobsrv_run_turns(&w->f.loop, 10);
+  run_turns(&w->f.loop, 10);
   assert_int_equal(world_stats(w).refused, N);
   assert_int_equal(world_stats(w).problems, 32);
   fixture_ms(&w->f, 1000); /* they do not stay */
@@ -396,7 +396,7 @@ static void without_descriptors_accepting_pauses(void **state) {
   none = before;
   none.rlim_cur = next_descriptor();
   assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-  jobsrv_run_turns(&w->f.loop, 20);
+  run_turns(&w->f.loop, 20);
   assert_int_equal(world_stats(w).accept_pauses, 1); /* and does not spin */
   fixture_ms(&w->f, 99);
   assert_int_equal(world_stats(w).accept_pauses, 1);

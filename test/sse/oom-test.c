@@ -12,7 +12,7 @@
  */
 
 typedef struct {
-  uv_loop_t loop;
+  loop_t loop;
   jobsrv_faults_t faults;
   jobsrv_t *srv;
   jobsrv_sse_t *sse;
@@ -51,7 +51,7 @@ static int open_world(world *w) {
   w->srv = NULL;
   w->sse = NULL;
   w->closed = 0;
-  err = jobsrv_new(&w->srv, &w->loop, &options);
+  err = loop_server(&w->loop, &w->srv, &options);
   if (err != 0)
     return err;
   jobsrv_operation_init(&op);
@@ -72,8 +72,8 @@ static void close_world(world *w) {
   if (w->srv == NULL)
     return;
   jobsrv_close(w->srv, on_closed, w);
-  assert_true(jobsrv_run_until(&w->loop, is_closed, w, 5000));
-  jobsrv_run_turns(&w->loop, 3);
+  assert_true(run_until(&w->loop, is_closed, w, 5000));
+  run_turns(&w->loop, 3);
 }
 
 /* POST, stream, end. 1 when all of it came; 0 when some answer said no. */
@@ -98,7 +98,7 @@ static int whole_story(world *w) {
             strstr(peer.text, "\"type\":\"dropped\"") == NULL;
   }
   peer_close(&peer);
-  jobsrv_run_turns(&w->loop, 5);
+  run_turns(&w->loop, 5);
   assert_true(uv_hrtime() - start < 4000000000u); /* refused, but not hung */
   return whole;
 }
@@ -110,7 +110,7 @@ static void run_with(uint64_t count, int *hits) {
     world w = { 0 };
     int err;
 
-    assert_ok(uv_loop_init(&w.loop));
+    loop_open(&w.loop);
     assert_ok(jobsrv_faults_init(&w.faults));
     jobsrv_faults_fail(&w.faults, n, count);
     err = open_world(&w);
@@ -127,9 +127,9 @@ static void run_with(uint64_t count, int *hits) {
     }
     close_world(&w);
     *hits += hit;
+    loop_close(&w.loop);
     assert_int_equal(jobsrv_faults_live(&w.faults), 0);
     jobsrv_faults_free(&w.faults);
-    assert_ok(uv_loop_close(&w.loop));
   }
 }
 

@@ -119,7 +119,7 @@ static void a_beat_survives_and_what_follows(void **state) {
     /* behind what is left of the comment */
     assert_ok(jobsrv_narrate(job, "count", "line"));
     watcher_wait(&w, watcher, 4);
-    assert_true(jobsrv_run_until(&w.f.loop, has_beaten, watcher, 2000));
+    assert_true(run_until(&w.f.loop, has_beaten, watcher, 2000));
     assert_int_equal(watcher->comments, 1);
     assert_int_equal(watcher->events[3].seq, 3);
     watcher_free(watcher);

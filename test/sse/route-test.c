@@ -96,7 +96,7 @@ static void head_is_get_without_the_body(void **state) {
     snprintf(head, sizeof(head), "%.*s", (int) (end - peer.text), peer.text);
     snprintf(line, sizeof(line), "HEAD %s", paths[i]);
     ask(&w, &peer, line, "X-Request-Id: a\r\nX-Correlation-Id: b\r\n", NULL);
-    jobsrv_run_turns(&w.f.loop, 2);
+    run_turns(&w.f.loop, 2);
     peer_recv(&peer);
     assert_string_equal(peer.text, head);
   }
@@ -297,9 +297,9 @@ static void a_draining_server_refuses_work_and_is_not_ready(void **state) {
   jobsrv_job_t *job = post_job(&w, &peer, "work");
 
   (void) state;
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   assert_ok(jobsrv_drain(w.f.srv, 60000, NULL, NULL));
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   post(&w, &peer, "{\"operation\":\"work\"}");
   assert_problem(&peer, 503, "draining");
   ask(&w, &peer, "GET /ready", "", NULL);
@@ -326,10 +326,10 @@ static void a_drain_closes_idle_connections_and_listeners(void **state) {
   (void) state;
   assert_int_equal(ask(&w, &peer, "GET /health", "", NULL), 200);
   assert_ok(jobsrv_drain(w.f.srv, 1000, on_drained, &drained));
-  jobsrv_run_turns(&w.f.loop, 5);
+  run_turns(&w.f.loop, 5);
   assert_true(peer_wait(&peer, &w.f.loop, NULL, 2000));
   peer_close(&peer);
-  assert_true(jobsrv_run_until(&w.f.loop, flag_is_set, &drained, 2000));
+  assert_true(run_until(&w.f.loop, flag_is_set, &drained, 2000));
   {
     struct sockaddr_in to = { .sin_family = AF_INET,
                               .sin_port = htons((uint16_t) w.port) };
@@ -370,7 +370,7 @@ static void a_check_may_close_the_transport(void **state) {
   peer_post(&peer, "{\"operation\":\"closer\"}");
   assert_true(peer_wait(&peer, &w.f.loop, NULL, 2000));
   assert_int_equal(peer.len, 0);
-  jobsrv_run_turns(&w.f.loop, 5);
+  run_turns(&w.f.loop, 5);
   assert_int_equal(fixture_stats(&w.f).created, 1);
 }
 
@@ -389,7 +389,7 @@ static void a_hook_may_close_the_server(void **state) {
   char request[200];
 
   (void) state;
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   jobsrv_hook_add(w.f.srv, &hook, on_hook);
   snprintf(request, sizeof(request),
            "%s HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -397,7 +397,7 @@ static void a_hook_may_close_the_server(void **state) {
   peer.len = 0;
   peer_send(&peer, request);
   assert_true(peer_wait(&peer, &w.f.loop, NULL, 2000));
-  jobsrv_run_turns(&w.f.loop, 5);
+  run_turns(&w.f.loop, 5);
   w.f.closed = 1;
 }
 
@@ -413,7 +413,7 @@ static void a_transport_that_never_listened_can_be_closed(void **state) {
   (void) state;
   assert_ok(jobsrv_sse_new(&sse, w.f.srv, NULL));
   jobsrv_sse_close(sse, on_sse_closed, &closed);
-  assert_true(jobsrv_run_until(&w.f.loop, flag_is_set, &closed, 1000));
+  assert_true(run_until(&w.f.loop, flag_is_set, &closed, 1000));
 }
 
 static void a_transport_says_where_it_listens(void **state) {

@@ -39,7 +39,7 @@ static int one_left(void *data) {
 static void host(void) {
   static struct sigaction before[NSIG], after[NSIG];
   static peer_t peers[20];
-  uv_loop_t loop;
+  loop_t loop;
   jobsrv_operation_t op;
   jobsrv_spec_t spec;
   jobsrv_job_t *job;
@@ -48,8 +48,8 @@ static void host(void) {
   char id[JOBSRV_ID_SIZE];
 
   remember(before);
-  assert_ok(uv_loop_init(&loop));
-  assert_ok(jobsrv_new(&srv, &loop, NULL));
+  loop_open(&loop);
+  assert_ok(loop_server(&loop, &srv, NULL));
   assert_ok(jobsrv_sse_new(&sse, srv, NULL));
   assert_ok(jobsrv_sse_listen(sse, "127.0.0.1:0"));
   jobsrv_operation_init(&op);
@@ -67,7 +67,7 @@ static void host(void) {
   assert_ok(jobsrv_submit(srv, &spec, NULL, NULL));
   spec.operation = "process";
   assert_ok(jobsrv_submit(srv, &spec, NULL, NULL));
-  assert_true(jobsrv_run_until(&loop, one_left, srv, 5000));
+  assert_true(run_until(&loop, one_left, srv, 5000));
 
   jobsrv_job_id(job, id);
   for (size_t i = 0; i < 20; i++) {
@@ -80,12 +80,12 @@ static void host(void) {
       peer_close(&peers[round / 20]);
     for (int i = 0; i < 10; i++)
       (void) jobsrv_narrate(job, "flood", "%0900d", i);
-    jobsrv_run_turns(&loop, 1);
+    run_turns(&loop, 1);
   }
   assert_ok(jobsrv_job_complete(job, NULL, 0));
   jobsrv_close(srv, NULL, NULL);
-  jobsrv_run_turns(&loop, 20);
-  assert_ok(uv_loop_close(&loop));
+  run_turns(&loop, 20);
+  loop_close(&loop);
   remember(after);
   for (int i = 1; i < NSIG; i++) {
     assert_int_equal(before[i].sa_flags, after[i].sa_flags);

@@ -18,7 +18,7 @@ static int has_no_connections(void *data) {
 }
 
 static void expect_no_connections(world *w) {
-  assert_true(jobsrv_run_until(&w->f.loop, has_no_connections, w, 5000));
+  assert_true(run_until(&w->f.loop, has_no_connections, w, 5000));
 }
 
 /* ---- lingering ---- */
@@ -34,10 +34,10 @@ static void a_refused_client_may_go_on_sending_and_reads_why(void **state) {
   peer_open(&peer, w.port);
   peer_send(&peer, "BAD\r\n\r\n");
   for (int i = 0; i < 3; i++) {
-    jobsrv_run_turns(&w.f.loop, 4);
+    run_turns(&w.f.loop, 4);
     peer_send(&peer, junk);
   }
-  jobsrv_run_turns(&w.f.loop, 4);
+  run_turns(&w.f.loop, 4);
   assert_int_equal(world_stats(&w).connections, 1);
   assert_true(peer_wait(&peer, &w.f.loop, "\"bad_request\"", 5000));
   expect_eof(&w, &peer); /* its half */
@@ -63,6 +63,10 @@ static void lingering_ends_after_a_second(void **state) {
   world_close(&w);
 }
 
+static int has_accepted(void *data) {
+  return world_stats(data).connections == 1;
+}
+
 static int send_some(void *data) {
   static const char junk[4096] = "x";
   world *w = data;
@@ -80,8 +84,9 @@ static void lingering_reads_only_so_much(void **state) {
   memset(&w, 0, sizeof(w));
   world_open(&w);
   peer_open(&peer, w.port);
+  assert_true(run_until(&w.f.loop, has_accepted, &w, 5000));
   peer_send(&peer, "BAD\r\n\r\n");
-  assert_true(jobsrv_run_until(&w.f.loop, send_some, &w, 5000));
+  assert_true(run_until(&w.f.loop, send_some, &w, 5000));
   peer_close(&peer);
   world_close(&w);
 }
@@ -105,7 +110,7 @@ static size_t stuff(world *w, peer_t *p) {
       quiet = 0;
       continue;
     }
-    jobsrv_run_turns(&w->f.loop, 2);
+    run_turns(&w->f.loop, 2);
     quiet++;
   }
   return sent / len;
@@ -143,14 +148,14 @@ static void who_does_not_read_is_not_read_from(void **state) {
   sent = stuff(&w, &peer);
   handled = world_stats(&w).requests;
   assert_true(handled < sent);
-  jobsrv_run_turns(&w.f.loop, 20);
+  run_turns(&w.f.loop, 20);
   assert_int_equal(world_stats(&w).requests, handled);
 
   size = 1 << 20; /* from here on in a hurry */
   setsockopt(peer.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
   while (answers < sent) {
     peer.len = 0;
-    assert_true(jobsrv_run_until(&w.f.loop, has_something, &peer, 5000));
+    assert_true(run_until(&w.f.loop, has_something, &peer, 5000));
     assert_false(peer.eof);
     answers += braces(&peer);
   }

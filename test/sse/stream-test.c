@@ -53,7 +53,7 @@ static void three_watchers_receive_the_same(void **state) {
   say(job, 21, 40);
   assert_ok(jobsrv_data_event(job, "rows", "[1, 2, {\"a\": null}]", 0));
   assert_ok(jobsrv_progress(job, &progress));
-  jobsrv_run_turns(&w.f.loop, 2);
+  run_turns(&w.f.loop, 2);
   say(job, 41, 50);
   assert_ok(jobsrv_job_complete(job, "{\"n\":50}", 0));
   watcher_wait(&w, first, 0);
@@ -124,7 +124,7 @@ static void progress_is_sent_and_its_last_value_before_the_end(void **state) {
   for (int i = 0; i <= 9; i++) {
     progress.done = i;
     assert_ok(jobsrv_progress(job, &progress));
-    jobsrv_run_turns(&w.f.loop, 1);
+    run_turns(&w.f.loop, 1);
   }
   assert_ok(jobsrv_job_complete(job, NULL, 0));
   watcher_wait(&w, watcher, 0);
@@ -198,7 +198,7 @@ static void a_watcher_cut_at_any_byte_comes_back_to_the_same(void **state) {
     watcher_cut(cut);
     come_back(cut, job, whole);
   }
-  jobsrv_run_turns(&w.f.loop, 5);
+  run_turns(&w.f.loop, 5);
   assert_int_equal(world_stats(&w).streams, 0);
   watcher_free(whole);
 }
@@ -215,7 +215,7 @@ static void a_watcher_cut_while_the_job_runs_comes_back(void **state) {
     watcher_wait_bytes(&w, cut, at);
     watcher_cut(cut);
     say(job, 4, 6);
-    jobsrv_run_turns(&w.f.loop, 1);
+    run_turns(&w.f.loop, 1);
     assert_ok(jobsrv_job_complete(job, NULL, 0));
     watcher_wait(&w, whole, 0);
     come_back(cut, job, whole);
@@ -408,7 +408,7 @@ static void an_old_client_gets_the_same_without_chunks(void **state) {
   watcher_wait(&w, live, 2);
   say(job, 1, 300);
   assert_ok(jobsrv_progress(job, &progress));
-  jobsrv_run_turns(&w.f.loop, 2);
+  run_turns(&w.f.loop, 2);
   assert_ok(jobsrv_job_complete(job, NULL, 0));
   whole = watch(&w, job, "", "");
   watcher_wait(&w, whole, 0);
@@ -442,7 +442,7 @@ static void after_the_end_the_connection_serves_on(void **state) {
   assert_true(peer_wait(peer, &w.f.loop, "\"state\":\"running\"", 5000));
   /* sent ahead: answered behind the stream */
   peer_send(peer, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  jobsrv_run_turns(&w.f.loop, 3);
+  run_turns(&w.f.loop, 3);
   assert_ok(jobsrv_job_complete(job, NULL, 0));
   assert_true(peer_wait(peer, &w.f.loop, "\r\n0\r\n\r\nHTTP/1.1 200 OK", 5000));
   assert_int_equal(ask(&w, peer, "GET /ready", "", NULL), 200);

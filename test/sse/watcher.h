@@ -221,7 +221,7 @@ static inline int watch_is_enough(void *data) {
 static inline void watcher_wait(world *w, watcher_t *watcher, size_t n) {
   watch_wait_t wait = { watcher, n, WATCHER_RAW };
 
-  if (!jobsrv_run_until(&w->f.loop, watch_is_enough, &wait, 10000))
+  if (!run_until(&w->f.loop, watch_is_enough, &wait, 10000))
     fail_msg("%zu events and no more: %.2000s", watcher->n, watcher->raw);
 }
 
@@ -229,7 +229,7 @@ static inline void watcher_wait(world *w, watcher_t *watcher, size_t n) {
 static inline void watcher_wait_bytes(world *w, watcher_t *watcher, size_t n) {
   watch_wait_t wait = { watcher, WATCHER_EVENTS + 1, n };
 
-  assert_true(jobsrv_run_until(&w->f.loop, watch_is_enough, &wait, 10000));
+  assert_true(run_until(&w->f.loop, watch_is_enough, &wait, 10000));
 }
 
 static inline watcher_t *watch(world *w,

@@ -106,7 +106,7 @@ static inline int ask_raw(world *w, peer_t *peer, const char *request) {
   peer->len = 0;
   peer->text[0] = '\0';
   peer_send(peer, request);
-  if (!jobsrv_run_until(&w->f.loop, answer_is_whole, &wait, 5000))
+  if (!run_until(&w->f.loop, answer_is_whole, &wait, 5000))
     fail_msg("no answer to %.60s: %.300s", request, peer->text);
   return strncmp(peer->text, "HTTP/1.1 ", 9) == 0 ? atoi(peer->text + 9) : 0;
 }

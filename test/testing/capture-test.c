@@ -101,7 +101,7 @@ static void it_may_outlive_its_server(void **state) {
   say(begin_job(&world), 1, 2);
   jobsrv_close(world.srv, NULL, NULL);
   world.srv = NULL;
-  uv_run(&world.loop, UV_RUN_DEFAULT);
+  loop_end(&world.loop);
   assert_int_equal(
       jobsrv_capture_count(seen, &(jobsrv_match_t) { .has_kind = 1,
                                                      .kind =

@@ -36,7 +36,7 @@ static void close_memory(memory_world *m) {
 }
 
 static void turns(memory_world *m) {
-  jobsrv_run_turns(&m->w.f.loop, 6);
+  run_turns(&m->w.f.loop, 6);
 }
 
 static void feed(memory_world *m, jobsrv_memory_t *client, const char *text) {
@@ -189,7 +189,7 @@ static void one_byte_at_a_time_is_enough(void **state) {
   open_memory(&m);
   for (size_t i = 0; i + 1 < sizeof(requests); i++) {
     assert_ok(jobsrv_memory_feed(m.client, requests + i, 1));
-    jobsrv_run_turns(&m.w.f.loop, 1);
+    run_turns(&m.w.f.loop, 1);
   }
   turns(&m);
   assert_string_equal(output(m.client), whole);
@@ -333,8 +333,8 @@ static void a_client_that_ends_its_side_is_answered_first(void **state) {
   jobsrv_memory_end(m.client);
   assert_err(jobsrv_memory_feed(m.client, "x", 1), UV_EPIPE);
   assert_int_equal(jobsrv_memory_until_closed(m.client), 0);
-  assert_true(jobsrv_run_until(&m.w.f.loop, jobsrv_memory_until_closed,
-                               m.client, 5000));
+  assert_true(run_until(&m.w.f.loop, jobsrv_memory_until_closed,
+                        m.client, 5000));
   assert_contains(output(m.client), "HTTP/1.1 200 OK\r\n");
   close_memory(&m);
 }
@@ -522,7 +522,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(it_may_outlive_its_server),
   cmocka_unit_test(a_drained_server_takes_no_more),
   cmocka_unit_test(its_peer_is_memory),
-  cmocka_unit_test(the_same_bytes_over_a_socket_get_the_same_answer),
+  ONE_MODE(the_same_bytes_over_a_socket_get_the_same_answer),
   cmocka_unit_test(every_allocation_behind_a_connection_may_fail),
 };
 

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "base/wrong_thread.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+void jobsrv__wrong_thread(const char *call) {
+  fprintf(stderr, "%s() called off its server's loop thread\n", call);
+  abort();
+}
