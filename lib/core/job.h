@@ -108,7 +108,7 @@ struct jobsrv_job_s {
   jobsrv__queue_t in_state;    /* queued: its operation's; live; retained */
   jobsrv__queue_t in_all;      /* the registry's, in order of creation */
   jobsrv_timer_t timer;        /* whatever is next: see jobsrv__job_clock() */
-  uint64_t deadline_ns;        /* 0: none; monotonic */
+  uint64_t created_ns;
   uint64_t stop_ns;            /* 0: not told to stop; when told */
   uint64_t since_ns;           /* of its present wait or attempt */
   uint64_t started_ns;         /* of its first attempt */

@@ -14,7 +14,8 @@ void jobsrv__registry_init(jobsrv_t *srv, uint64_t seed) {
   registry->slab.alloc = &srv->alloc;
   registry->slab.slot_size = sizeof(jobsrv_job_t);
   jobsrv__map_init(&registry->by_id, &srv->alloc, seed);
-  jobsrv__queue_init(&registry->retained);
+  for (int i = 0; i < 3; i++)
+    jobsrv__queue_init(&registry->retained[i]);
   jobsrv__queue_init(&registry->all);
 }
 
@@ -22,8 +23,9 @@ void jobsrv__registry_close(jobsrv_t *srv) {
   jobsrv__registry_t *registry = &srv->registry;
   jobsrv__queue_t *link;
 
-  while ((link = jobsrv__queue_front(&registry->retained)) != NULL)
-    jobsrv__registry_expire(JOBSRV__CONTAINER(link, jobsrv_job_t, in_state));
+  for (int i = 0; i < 3; i++)
+    while ((link = jobsrv__queue_front(&registry->retained[i])) != NULL)
+      jobsrv__registry_expire(JOBSRV__CONTAINER(link, jobsrv_job_t, in_state));
   jobsrv__map_free(&registry->by_id);
   jobsrv__free(&srv->alloc, registry->expired);
   registry->expired = NULL;
@@ -107,12 +109,17 @@ static void remember(jobsrv_t *srv, jobsrv__id_t id) {
                          registry->expired[registry->expired_at]);
 }
 
+static int outcome_of(const jobsrv_job_t *job) {
+  return (int) jobsrv_job_state(job) - JOBSRV_STATE_COMPLETED;
+}
+
 void jobsrv__registry_expire(jobsrv_job_t *job) {
   jobsrv_t *srv = job->srv;
 
   jobsrv__wheel_disarm(&srv->wheel, &job->timer);
   jobsrv__queue_remove(&job->in_state);
   jobsrv__queue_remove(&job->in_all);
+  srv->registry.nretained_of[outcome_of(job)]--;
   srv->registry.nretained--;
   srv->stats.expired++;
   job->flags &= (uint16_t) ~JOBSRV__JOB_IN_REGISTRY;
@@ -120,9 +127,57 @@ void jobsrv__registry_expire(jobsrv_job_t *job) {
   jobsrv_job_unref(job);
 }
 
+/* By the time of the end, those of the same moment in the order they ended. */
+static int ended_before(const jobsrv_job_t *a, const jobsrv_job_t *b) {
+  return a->finished_ns != b->finished_ns
+             ? a->finished_ns < b->finished_ns
+             : a->end_server_seq < b->end_server_seq;
+}
+
+/*
+ * Nearly always it is the last. Only one whose hooks have ended others, which
+ * are here already, goes in front of these.
+ */
+static void put_in_order(jobsrv__queue_t *head, jobsrv_job_t *job) {
+  jobsrv__queue_t *at = head->prev;
+
+  while (at != head &&
+         ended_before(job, JOBSRV__CONTAINER(at, jobsrv_job_t, in_state)))
+    at = at->prev;
+  jobsrv__queue_push_front(at, &job->in_state);
+}
+
+static jobsrv_job_t *oldest_of(const jobsrv__registry_t *registry, int i) {
+  jobsrv__queue_t *front = jobsrv__queue_front(&registry->retained[i]);
+
+  return front != NULL ? JOBSRV__CONTAINER(front, jobsrv_job_t, in_state)
+                       : NULL;
+}
+
+static jobsrv_job_t *oldest(const jobsrv__registry_t *registry) {
+  jobsrv_job_t *best = NULL;
+
+  for (int i = 0; i < 3; i++) {
+    jobsrv_job_t *job = oldest_of(registry, i);
+
+    if (job != NULL && (best == NULL || ended_before(job, best)))
+      best = job;
+  }
+  return best;
+}
+
+static uint32_t max_retained(const jobsrv_t *srv, int of) {
+  switch (of) {
+    case 0: return srv->options.max_retained_completed;
+    case 1: return srv->options.max_retained_failed;
+    default: return srv->options.max_retained_cancelled;
+  }
+}
+
 void jobsrv__registry_retain(jobsrv_job_t *job) {
   jobsrv_t *srv = job->srv;
   jobsrv__registry_t *registry = &srv->registry;
+  int of = outcome_of(job);
 
   if (atomic_load(&srv->closed)) { /* by a hook, before it was told the end */
     job->flags &= (uint16_t) ~JOBSRV__JOB_IN_REGISTRY;
@@ -130,12 +185,14 @@ void jobsrv__registry_retain(jobsrv_job_t *job) {
     jobsrv_job_unref(job);
     return;
   }
-  jobsrv__queue_push_back(&registry->retained, &job->in_state);
+  put_in_order(&registry->retained[of], job);
+  registry->nretained_of[of]++;
   registry->nretained++;
   jobsrv__job_clock(job);
+  while (registry->nretained_of[of] > max_retained(srv, of))
+    jobsrv__registry_expire(oldest_of(registry, of));
   while (registry->nretained > srv->options.max_retained)
-    jobsrv__registry_expire(
-        JOBSRV__CONTAINER(registry->retained.next, jobsrv_job_t, in_state));
+    jobsrv__registry_expire(oldest(registry));
 }
 
 int jobsrv_find(const jobsrv_t *srv, const char *id, jobsrv_job_t **out) {

@@ -17,8 +17,10 @@ typedef struct jobsrv__registry_s {
   jobsrv__map_t by_id;     /* a slot's address, or 1 for an expired id */
   jobsrv__queue_t all;     /* live and retained, oldest first, by in_all */
   uint64_t number;         /* of the newest */
-  jobsrv__queue_t retained;  /* ended jobs, oldest first, by in_state */
-  uint32_t nretained;
+  jobsrv__queue_t retained[3];  /* ended jobs, by in_state: for each outcome
+                                   those that ended first in front */
+  uint32_t nretained_of[3];
+  uint32_t nretained;      /* of all three */
   jobsrv__id_t next_id;    /* of the next job, on its way to the cache */
   int has_next_id;
   jobsrv__id_t *expired;   /* ring of max_expired ids, made with the first */

@@ -35,7 +35,12 @@ static int options_fill(jobsrv_options_t *o) {
   default_u32(&o->max_tags, 16);
   default_u64(&o->grace_ms, 5000);
   default_u64(&o->retain_ms, 600000);
+  default_u64(&o->retain_failed_ms, o->retain_ms);
+  default_u64(&o->retain_cancelled_ms, o->retain_ms);
   default_u32(&o->max_retained, 1000);
+  default_u32(&o->max_retained_completed, o->max_retained);
+  default_u32(&o->max_retained_failed, o->max_retained);
+  default_u32(&o->max_retained_cancelled, o->max_retained);
   default_u32(&o->max_expired, 65536);
   default_u32(&o->max_text, 64 * 1024);
   default_u32(&o->max_event_bytes, 256 * 1024);

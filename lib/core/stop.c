@@ -160,6 +160,13 @@ static uint64_t attempt_end(const jobsrv_job_t *job) {
              : UINT64_MAX;
 }
 
+/* Counts from creation, whatever has been edited since. */
+static uint64_t deadline(const jobsrv_job_t *job) {
+  uint64_t ns = jobsrv__job_limits(job)->deadline_ns;
+
+  return ns != 0 ? jobsrv__later(job->created_ns, ns) : UINT64_MAX;
+}
+
 static void on_grace_end(jobsrv_job_t *job) {
   if (job->operation != NULL &&
       job->operation->def.style == JOBSRV_PROCESS &&
@@ -183,7 +190,7 @@ static void on_clock(jobsrv_timer_t *timer) {
     on_grace_end(job);
   else if (job->stop_ns != 0)
     jobsrv__job_clock(job);
-  else if (job->deadline_ns != 0 && now >= job->deadline_ns)
+  else if (now >= deadline(job))
     jobsrv__job_stop(job, JOBSRV_REASON_DEADLINE);
   else if (now >= attempt_end(job))
     jobsrv__job_stop(job, JOBSRV_REASON_ATTEMPT_TIMEOUT);
@@ -200,8 +207,7 @@ void jobsrv__job_clock(jobsrv_job_t *job) {
   } else if (job->stop_ns != 0) {
     next = grace_end(job);
   } else {
-    if (job->deadline_ns != 0)
-      next = job->deadline_ns;
+    next = deadline(job);
     if (attempt_end(job) < next)
       next = attempt_end(job);
   }

@@ -58,14 +58,9 @@ static int payload_check(const jobsrv_t *srv,
 }
 
 static void set_clocks(jobsrv_job_t *job) {
-  const jobsrv__limits_t *limits = jobsrv__job_limits(job);
-
-  job->since_ns = jobsrv_now(job->srv);
+  job->created_ns = job->since_ns = jobsrv_now(job->srv);
   job->created_wall = jobsrv__wall_at(job->srv, job->since_ns);
-  job->priority = limits->priority;
-  if (limits->deadline_ns != 0 &&
-      limits->deadline_ns < UINT64_MAX - job->since_ns)
-    job->deadline_ns = job->since_ns + limits->deadline_ns;
+  job->priority = jobsrv__job_limits(job)->priority;
 }
 
 /* What the spec says beyond its operation's way. Returns 0 or UV_ENOMEM. */
