@@ -90,7 +90,9 @@ function(jobsrv_library name)
   endif()
 
   set_property(GLOBAL APPEND PROPERTY JOBSRV_LIBRARIES ${target})
-  list(TRANSFORM L_LINK REPLACE "(.+)" "\\1 = ${PROJECT_VERSION}")
+  # Their .pc files are named as their outputs are.
+  list(TRANSFORM L_LINK REPLACE "(.+)" "jobsrv-\\1 = ${PROJECT_VERSION}")
+  list(TRANSFORM L_LINK REPLACE "^jobsrv-jobsrv " "jobsrv ")
   list(JOIN L_LINK ", " requires)
   list(JOIN L_PC_PRIVATE ", " requires_private)
   set_target_properties(${target} PROPERTIES

@@ -164,6 +164,28 @@ uint64_t jobsrv__wheel_next(const jobsrv__wheel_t *wheel) {
   return ns_of_tick((above | slot) << below);
 }
 
+uint64_t jobsrv__wheel_due(const jobsrv__wheel_t *wheel) {
+  const jobsrv_timer_t *timer;
+  unsigned int level;
+  uint64_t first = UINT64_MAX;
+  uint64_t tick;
+
+  if (wheel->lists[PAST] != NULL || wheel->lists[DUE] != NULL)
+    return ns_of_tick(wheel->now);
+  if (wheel->levels == 0)
+    return UINT64_MAX;
+
+  level = lowest_bit(wheel->levels);
+  timer = wheel->lists[level * JOBSRV__WHEEL_SLOTS +
+                       lowest_bit(wheel->used[level])];
+  for (; timer != NULL; timer = timer->next) {
+    tick = tick_of_deadline(timer->deadline_ns);
+    if (tick < first)
+      first = tick;
+  }
+  return ns_of_tick(first);
+}
+
 /* Moves a list, oldest first, onto `tail`; returns the new tail. */
 static jobsrv_timer_t **gather(jobsrv__wheel_t *wheel,
                                unsigned int list,

@@ -63,6 +63,12 @@ static inline int jobsrv__wheel_armed(const jobsrv_timer_t *timer) {
 uint64_t jobsrv__wheel_next(const jobsrv__wheel_t *wheel);
 
 /*
+ * The same, and never early: when the first timer fires. Looks at all timers of
+ * one slot, so it is for clocks that are driven by hand.
+ */
+uint64_t jobsrv__wheel_due(const jobsrv__wheel_t *wheel);
+
+/*
  * Fires what is due at `now_ns`, in order of deadline, then of arming. The due
  * timers are gathered first: what a callback arms fires in a later run, however
  * early its deadline. A callback may arm, disarm and free any timer, its own

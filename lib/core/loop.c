@@ -54,7 +54,7 @@ static void wheel_arm_loop(jobsrv_t *srv) {
 
 static uint64_t on_watch_next(jobsrv_clock_watch_t *watch) {
   jobsrv_t *srv = JOBSRV__CONTAINER(watch, jobsrv_t, watch);
-  uint64_t next = jobsrv__wheel_next(&srv->wheel);
+  uint64_t next = jobsrv__wheel_due(&srv->wheel);
   uint64_t wall = jobsrv__wall_next(srv);
 
   return wall < next ? wall : next;

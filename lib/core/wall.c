@@ -226,7 +226,7 @@ uint64_t jobsrv__wall_next(const jobsrv_t *srv) {
 
   if (srv->wall == NULL)
     return UINT64_MAX;
-  next = jobsrv__wheel_next(&srv->wall->wheel);
+  next = jobsrv__wheel_due(&srv->wall->wheel);
   if (next == UINT64_MAX)
     return UINT64_MAX;
   wall = jobsrv_wall_now(srv);

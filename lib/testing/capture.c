@@ -1,25 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "base/alloc.h"
-#include "jobsrv/testing.h"
+#include "testing/capture.h"
 
-#include <stdio.h>
+#include "base/alloc.h"
+
 #include <string.h>
 
 #include <uv.h>
 
 enum { MAX = 4096 };
-
-/* A ring of copies, each a block of its own. */
-struct jobsrv_capture_s {
-  jobsrv_alloc_t alloc;
-  jobsrv_sink_t *sink;      /* NULL: its server has closed */
-  jobsrv_event_t **events;
-  size_t max;
-  size_t first;
-  size_t count;
-  uint64_t lost;
-};
 
 /* Where the texts of an event stand in it; all end with a NUL. */
 static const size_t texts[] = {
@@ -105,10 +94,6 @@ static jobsrv_event_t *copy(const jobsrv_alloc_t *alloc,
   return kept;
 }
 
-static jobsrv_event_t **slot(const jobsrv_capture_t *capture, size_t i) {
-  return &capture->events[(capture->first + i) % capture->max];
-}
-
 static void on_event(void *self, const jobsrv_event_t *event) {
   jobsrv_capture_t *capture = self;
   jobsrv_event_t *kept = copy(&capture->alloc, event);
@@ -118,12 +103,12 @@ static void on_event(void *self, const jobsrv_event_t *event) {
     return;
   }
   if (capture->count == capture->max) {
-    jobsrv__free(&capture->alloc, *slot(capture, 0));
+    jobsrv__free(&capture->alloc, *jobsrv__capture_slot(capture, 0));
     capture->first = (capture->first + 1) % capture->max;
     capture->count--;
     capture->lost++;
   }
-  *slot(capture, capture->count++) = kept;
+  *jobsrv__capture_slot(capture, capture->count++) = kept;
 }
 
 static void on_close(void *self) {
@@ -174,90 +159,13 @@ void jobsrv_capture_free(jobsrv_capture_t *capture) {
   jobsrv__free(&alloc, capture);
 }
 
-static int same(const char *want, const char *is) {
-  return want == NULL || (is != NULL && strcmp(want, is) == 0);
-}
-
-static int holds(const char *part, const char *text) {
-  return part == NULL || (text != NULL && strstr(text, part) != NULL);
-}
-
-static int matches(const jobsrv_match_t *match, const jobsrv_event_t *event) {
-  if (match == NULL)
-    return 1;
-  return same(match->job_id, event->job_id) &&
-         same(match->actor, event->actor) &&
-         same(match->action, event->action) &&
-         same(match->target, event->target) &&
-         holds(match->includes, event->human) &&
-         holds(match->json, event->json) &&
-         (match->level == 0 || match->level == event->level) &&
-         (!match->has_kind || match->kind == event->kind) &&
-         (match->after_server_seq == 0 ||
-          event->server_seq > match->after_server_seq);
-}
-
-size_t jobsrv_capture_count(const jobsrv_capture_t *capture,
-                            const jobsrv_match_t *match) {
-  size_t n = 0;
-
-  for (size_t i = 0; i < capture->count; i++)
-    n += (size_t) matches(match, *slot(capture, i));
-  return n;
-}
-
-const jobsrv_event_t *jobsrv_capture_get(const jobsrv_capture_t *capture,
-                                         const jobsrv_match_t *match,
-                                         size_t index) {
-  for (size_t i = 0; i < capture->count; i++)
-    if (matches(match, *slot(capture, i)) && index-- == 0)
-      return *slot(capture, i);
-  return NULL;
-}
-
-int jobsrv_capture_sequence(const jobsrv_capture_t *capture,
-                            const jobsrv_match_t *patterns,
-                            size_t n) {
-  size_t met = 0;
-
-  for (size_t i = 0; i < capture->count && met < n; i++)
-    met += (size_t) matches(&patterns[met], *slot(capture, i));
-  return met == n;
-}
-
 uint64_t jobsrv_capture_lost(const jobsrv_capture_t *capture) {
   return capture->lost;
 }
 
 void jobsrv_capture_clear(jobsrv_capture_t *capture) {
   for (size_t i = 0; i < capture->count; i++)
-    jobsrv__free(&capture->alloc, *slot(capture, i));
+    jobsrv__free(&capture->alloc, *jobsrv__capture_slot(capture, i));
   capture->first = 0;
   capture->count = 0;
-}
-
-const char *jobsrv_capture_dump(const jobsrv_capture_t *capture,
-                                char *to,
-                                size_t cap) {
-  size_t used = 0;
-
-  if (cap == 0)
-    return to;
-  to[0] = '\0';
-  for (size_t i = 0; i < capture->count && used < cap; i++) {
-    const jobsrv_event_t *event = *slot(capture, i);
-    int n = snprintf(to + used, cap - used, "%llu %s %s %s %s %s: %s\n",
-                     (unsigned long long) event->seq,
-                     jobsrv_kind_name(event->kind),
-                     jobsrv_level_name(event->level),
-                     event->actor != NULL ? event->actor : "-",
-                     event->action != NULL ? event->action : "-",
-                     event->target != NULL ? event->target : "-",
-                     event->human != NULL ? event->human : "");
-
-    if (n < 0)
-      break;
-    used += (size_t) n;
-  }
-  return to;
 }

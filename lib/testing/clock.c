@@ -114,6 +114,23 @@ void jobsrv_manual_clock_advance(jobsrv_manual_clock_t *clock, uint64_t ns) {
   move(clock, end);
 }
 
+int jobsrv_manual_clock_step(jobsrv_manual_clock_t *clock) {
+  jobsrv_clock_watch_t *watch;
+  unsigned int rounds = 0;
+  uint64_t when, now;
+
+  watch = first_due(clock, &when);
+  if (watch == NULL)
+    return 0;
+  move(clock, when);
+  now = get(&clock->monotonic_ns);
+  do
+    watch->tick(watch);
+  while (++rounds < ROUNDS && (watch = first_due(clock, &when)) != NULL &&
+         when <= now);
+  return 1;
+}
+
 static uint64_t never(jobsrv_clock_watch_t *watch) {
   (void) watch;
   return UINT64_MAX;

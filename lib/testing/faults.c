@@ -11,6 +11,7 @@ typedef struct faults_s {
   _Atomic uint64_t requests;
   _Atomic uint64_t after;
   _Atomic uint64_t count;
+  _Atomic uint64_t every; /* 0: not used */
   _Atomic uint64_t live;
   _Atomic uint64_t bytes;
   atomic_int hit;
@@ -27,8 +28,9 @@ static int fails(faults_t *faults) {
   uint64_t n = atomic_fetch_add(&faults->requests, 1);
   uint64_t after = atomic_load(&faults->after);
   uint64_t count = atomic_load(&faults->count);
+  uint64_t every = atomic_load(&faults->every);
 
-  if (n < after || n - after >= count)
+  if (every != 0 ? (n + 1) % every != 0 : n < after || n - after >= count)
     return 0;
   atomic_store(&faults->hit, 1);
   return 1;
@@ -94,10 +96,16 @@ void jobsrv_faults_fail(jobsrv_faults_t *faults,
   faults_t *state = faults->state;
 
   atomic_store(&state->count, 0);
+  atomic_store(&state->every, 0);
   atomic_store(&state->requests, 0);
   atomic_store(&state->hit, 0);
   atomic_store(&state->after, after);
   atomic_store(&state->count, count);
+}
+
+void jobsrv_faults_every(jobsrv_faults_t *faults, uint64_t n) {
+  jobsrv_faults_fail(faults, 0, 0);
+  atomic_store(&((faults_t *) faults->state)->every, n);
 }
 
 uint64_t jobsrv_faults_requests(const jobsrv_faults_t *faults) {

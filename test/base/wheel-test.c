@@ -508,7 +508,40 @@ static void what_was_past_is_not_due_after_a_set_back(void **state) {
   expect(900 * MS, "bc");
 }
 
+static void due_is_when_the_first_timer_fires(void **state) {
+  enum { N = 40 };
+  static jobsrv_timer_t timers[N];
+
+  (void) state;
+  for (int round = 0; round < 500; round++) {
+    uint64_t now = next_random() >> (next_random() % 50);
+    uint64_t first = UINT64_MAX;
+
+    now -= now % MS;
+    memset(timers, 0, sizeof(timers));
+    jobsrv__wheel_init(&wheel, now);
+    assert_true(jobsrv__wheel_due(&wheel) == UINT64_MAX);
+    for (int i = 0; i < N; i++) {
+      uint64_t span = (next_random() >> (next_random() % 60 + 4)) + 1;
+      uint64_t deadline = span < UINT64_MAX / 2 - now / 2 ? now + span : now;
+
+      if (deadline < first)
+        first = deadline;
+      timers[i].data = "";
+      jobsrv__wheel_arm(&wheel, &timers[i], deadline, note);
+    }
+    first += (MS - first % MS) % MS;
+    assert_true(jobsrv__wheel_due(&wheel) == first);
+    assert_true(jobsrv__wheel_next(&wheel) <= first);
+    if (first > now)
+      assert_int_equal(jobsrv__wheel_run(&wheel, first - 1), 0);
+    assert_true(jobsrv__wheel_due(&wheel) == first);
+    assert_true(jobsrv__wheel_run(&wheel, first) > 0);
+  }
+}
+
 static const struct CMUnitTest tests[] = {
+  cmocka_unit_test_setup(due_is_when_the_first_timer_fires, reset),
   cmocka_unit_test_setup(a_timer_never_fires_early, reset),
   cmocka_unit_test_setup(a_tick_fires_by_deadline_then_by_arming, reset),
   cmocka_unit_test_setup(order_survives_the_way_down_the_levels, reset),

@@ -4,6 +4,8 @@
 
 #include "jobsrv/testing.h"
 
+#include <uv.h>
+
 /* A stand-in for a server: wants to be ticked at the times of a list. */
 typedef struct {
   jobsrv_clock_watch_t watch;
@@ -167,7 +169,88 @@ static void time_does_not_run_over(void **state) {
   assert_true(clock.clock.monotonic_ns(&clock.clock) == UINT64_MAX - 1);
 }
 
+static void a_step_stops_at_the_next_deadline(void **state) {
+  static const uint64_t wants[] = { 1000000010, 1000000020 };
+  jobsrv_manual_clock_t clock;
+  subject_t a, b;
+
+  (void) state;
+  jobsrv_manual_clock_init(&clock);
+  assert_int_equal(jobsrv_manual_clock_step(&clock), 0);
+  attach(&clock, &a);
+  attach(&clock, &b);
+  assert_int_equal(jobsrv_manual_clock_step(&clock), 0);
+  assert_int_equal(clock.clock.monotonic_ns(&clock.clock), 1000000000);
+
+  memcpy(a.want, wants, sizeof(wants));
+  b.want[0] = wants[1]; /* two at one time are one step */
+  assert_int_equal(jobsrv_manual_clock_step(&clock), 1);
+  assert_int_equal(clock.clock.monotonic_ns(&clock.clock), wants[0]);
+  assert_int_equal(a.n, 1);
+  assert_int_equal(b.n, 0);
+  assert_int_equal(jobsrv_manual_clock_step(&clock), 1);
+  assert_int_equal(clock.clock.monotonic_ns(&clock.clock), wants[1]);
+  assert_int_equal(clock.clock.wall_ns(&clock.clock),
+                   1767225600000000020ull);
+  assert_int_equal(a.n, 2);
+  assert_int_equal(b.n, 1);
+  assert_int_equal(jobsrv_manual_clock_step(&clock), 0);
+}
+
+static void a_step_ends_with_a_timer_that_is_always_due(void **state) {
+  jobsrv_manual_clock_t clock;
+  subject_t a;
+
+  (void) state;
+  jobsrv_manual_clock_init(&clock);
+  attach(&clock, &a);
+  a.want[0] = 1000000005;
+  a.stuck = 1;
+  assert_int_equal(jobsrv_manual_clock_step(&clock), 1);
+  assert_int_equal(clock.clock.monotonic_ns(&clock.clock), 1000000005);
+  assert_true(a.n > 0 && a.n <= 1000);
+}
+
+static void note_step(jobsrv_timer_t *timer) {
+  ++*(int *) timer->data;
+}
+
+/* The wheel looks early at what is far; a step does not show that. */
+static void steps_of_a_server_go_from_timer_to_timer(void **state) {
+  static const uint64_t delays[] = { 1, 63, 64, 5000, 262144, 86400000 };
+  jobsrv_timer_t timers[6] = { { .data = NULL } };
+  jobsrv_manual_clock_t clock;
+  jobsrv_options_t options;
+  uv_loop_t loop;
+  jobsrv_t *srv;
+  int fired = 0;
+
+  (void) state;
+  assert_ok(uv_loop_init(&loop));
+  jobsrv_manual_clock_init(&clock);
+  jobsrv_options_init(&options);
+  options.clock = &clock.clock;
+  assert_ok(jobsrv_new(&srv, &loop, &options));
+  for (int i = 0; i < 6; i++) {
+    timers[i].data = &fired;
+    jobsrv_timer_arm(srv, &timers[i], 1000000000 + delays[i] * 1000000,
+                     note_step);
+  }
+  for (int i = 0; i < 6; i++) {
+    assert_int_equal(jobsrv_manual_clock_step(&clock), 1);
+    assert_int_equal(fired, i + 1);
+    assert_int_equal(jobsrv_now(srv), 1000000000 + delays[i] * 1000000);
+  }
+  assert_int_equal(jobsrv_manual_clock_step(&clock), 0);
+  jobsrv_close(srv, NULL, NULL);
+  uv_run(&loop, UV_RUN_DEFAULT);
+  assert_ok(uv_loop_close(&loop));
+}
+
 static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(a_step_stops_at_the_next_deadline),
+  cmocka_unit_test(a_step_ends_with_a_timer_that_is_always_due),
+  cmocka_unit_test(steps_of_a_server_go_from_timer_to_timer),
   cmocka_unit_test(it_starts_at_a_known_time_and_stands_still),
   cmocka_unit_test(it_stops_at_every_deadline_on_the_way),
   cmocka_unit_test(what_is_overdue_is_ticked_without_going_back),

@@ -94,7 +94,33 @@ static void threads_may_share_it(void **state) {
   jobsrv_faults_free(&faults);
 }
 
+static void every_nth_request_fails(void **state) {
+  jobsrv_faults_t faults;
+
+  (void) state;
+  assert_ok(jobsrv_faults_init(&faults));
+  assert_true(works(&faults));
+  jobsrv_faults_every(&faults, 3);
+  for (int i = 1; i <= 12; i++) {
+    assert_int_equal(works(&faults), i % 3 != 0);
+    assert_int_equal(jobsrv_faults_hit(&faults), i >= 3);
+  }
+  assert_int_equal(jobsrv_faults_requests(&faults), 12);
+  jobsrv_faults_every(&faults, 0);
+  assert_int_equal(jobsrv_faults_requests(&faults), 0);
+  for (int i = 0; i < 5; i++)
+    assert_true(works(&faults));
+
+  jobsrv_faults_every(&faults, 1);
+  assert_false(works(&faults));
+  jobsrv_faults_fail(&faults, 0, 0); /* ends this as well */
+  assert_true(works(&faults));
+  assert_false(jobsrv_faults_hit(&faults));
+  jobsrv_faults_free(&faults);
+}
+
 static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(every_nth_request_fails),
   cmocka_unit_test(it_counts_what_lives),
   cmocka_unit_test(exactly_the_requests_asked_for_fail),
   cmocka_unit_test(threads_may_share_it),
