@@ -3,15 +3,16 @@
 #define JOBSRV_JSON_H
 
 /*
- * Checking JSON text before a parser sees it, and telling a person where in a
- * text a mistake is. RFC 8259, stricter where it leaves a choice: duplicate
- * names, lone surrogates, invalid UTF-8 and integers beyond 64 bits are
- * refused. Pointers are RFC 6901.
+ * Checking JSON text before a parser sees it, telling a person where in a text
+ * a mistake is, and reading single values without a parser. RFC 8259, stricter
+ * where it leaves a choice: duplicate names, lone surrogates, invalid UTF-8 and
+ * integers beyond 64 bits are refused. Pointers are RFC 6901.
  */
 
 #include "jobsrv/export.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -53,6 +54,61 @@ JOBSRV_EXTERN int jobsrv_json_locate(const char *text,
                                      size_t len,
                                      const char *pointer,
                                      jobsrv_json_error_t *where);
+
+/*
+ * Reading one value out of text that has passed jobsrv_json_check(), such as
+ * what an operation's `check` is given. `name` is the name of a member of the
+ * object that the text is, as it is, or, when it begins with '/', a pointer
+ * into it; "" is the whole text. Nothing is allocated; each call reads the
+ * text up to the value.
+ *
+ * [any] All return 0; JOBSRV_ENOARG when there is no such value, so that what
+ * `out` held before can be a default; JOBSRV_EARGTYPE when it is of another
+ * type, or a number that the type cannot hold exactly; UV_EINVAL for a pointer
+ * that is none.
+ */
+
+/* Any value, as it stands in the text. */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_json_value(const char *text,
+                      size_t text_len,
+                      const char *name,
+                      const char **out,
+                      size_t *len);
+
+/*
+ * A text, unescaped, into `to`, with a NUL behind it; `len` may be NULL, and
+ * one with a NUL inside is then JOBSRV_EARGTYPE. JOBSRV_ETOOBIG when it does
+ * not fit `cap` bytes with its NUL: room for `text_len` bytes always will do.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_json_string(const char *text,
+                       size_t text_len,
+                       const char *name,
+                       char *to,
+                       size_t cap,
+                       size_t *len);
+
+/* 3, 3.0 and 3e0 are all the integer 3. */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_json_i64(const char *text,
+                    size_t text_len,
+                    const char *name,
+                    int64_t *out);
+
+/* Any finite number; the nearest double, whatever the locale. */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_json_double(const char *text,
+                       size_t text_len,
+                       const char *name,
+                       double *out);
+
+/* 1 for true, 0 for false. */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_json_bool(const char *text,
+                     size_t text_len,
+                     const char *name,
+                     int *out);
 
 #ifdef __cplusplus
 }

@@ -139,22 +139,57 @@ static int name_is(const char *name,
   return name == name_end && token == token_end;
 }
 
+/* The same for a name as it is. */
+static int name_is_plain(const char *name,
+                         const char *name_end,
+                         const char *want) {
+  const char *want_end = want + strlen(want);
+  uint32_t cp;
+
+  while (name < name_end && want < want_end) {
+    want += jobsrv__utf8_decode(want, (size_t) (want_end - want), &cp);
+    if (cp != jobsrv__json_string_next(&name, name_end))
+      return 0;
+  }
+  return name == name_end && want == want_end;
+}
+
+/* A walk over the members of an object; it begins `at` the brace. */
+typedef struct walk_s {
+  const char *at;
+  const char *name;
+  const char *name_end;
+  const char *value;
+} walk;
+
+/* The next member; 0 when there is none left. */
+static int walk_next(walk *w, const char *end) {
+  const char *p = w->at;
+
+  if (p < end && (*p == '{' || *p == ','))
+    p = jobsrv__json_skip_space(p + 1, end);
+  if (p == end || *p != '"')
+    return 0;
+  w->name = p + 1;
+  w->name_end = jobsrv__json_string_end(p + 1, end);
+  p = jobsrv__json_skip_space(jobsrv__json_skip_string(p, end), end);
+  w->value = jobsrv__json_skip_space(p < end ? p + 1 : end, end); /* : */
+  if (w->value == end)
+    return 0;
+  w->at = jobsrv__json_skip_value(w->value, end);
+  w->at = jobsrv__json_skip_space(w->at, end);
+  return 1;
+}
+
 static const char *find_member(const char *p,
                                const char *end,
                                const char *token,
                                const char *token_end) {
-  const char *name, *name_end;
+  walk w = { .at = p };
 
-  for (p = jobsrv__json_skip_space(p + 1, end); p < end && *p == '"';) {
-    name = p + 1;
-    name_end = jobsrv__json_string_end(name, end);
-    p = jobsrv__json_skip_space(jobsrv__json_skip_string(p, end), end);
-    p = jobsrv__json_skip_space(p < end ? p + 1 : end, end); /* : */
-    if (name_is(name, name_end, token, token_end))
-      return p < end ? p : NULL;
-    p = jobsrv__json_skip_space(jobsrv__json_skip_value(p, end), end);
-    p = jobsrv__json_skip_space(p < end ? p + 1 : end, end); /* , or } */
-  }
+  while (walk_next(&w, end))
+    if (name_is(w.name, w.name_end, token, token_end))
+      return w.value;
   return NULL;
 }
 
@@ -185,6 +220,46 @@ static const char *find_element(const char *p,
   return NULL;
 }
 
+/* One token of a pointer down from `value`; NULL when there is nothing. */
+static const char *descend(const char *value,
+                           const char *end,
+                           const char *token,
+                           const char *token_end) {
+  if (*value == '{')
+    return find_member(value, end, token, token_end);
+  return *value == '[' ? find_element(value, end, token, token_end) : NULL;
+}
+
+const char *jobsrv__json_find(const char *text,
+                              size_t len,
+                              const char *pointer) {
+  const char *end = text + len;
+  const char *value = jobsrv__json_skip_space(text, end);
+  const char *token_end;
+
+  while (*pointer == '/' && value != NULL && value < end) {
+    token_end = pointer + 1 + strcspn(pointer + 1, "/");
+    value = descend(value, end, pointer + 1, token_end);
+    pointer = token_end;
+  }
+  return value != NULL && value < end ? value : NULL;
+}
+
+const char *jobsrv__json_find_member(const char *text,
+                                     size_t len,
+                                     const char *name) {
+  const char *end = text + len;
+  const char *object = jobsrv__json_skip_space(text, end);
+  walk w = { .at = object };
+
+  if (object == end || *object != '{')
+    return NULL;
+  while (walk_next(&w, end))
+    if (name_is_plain(w.name, w.name_end, name))
+      return w.value;
+  return NULL;
+}
+
 int jobsrv_json_locate(const char *text,
                        size_t len,
                        const char *pointer,
@@ -197,12 +272,7 @@ int jobsrv_json_locate(const char *text,
 
   while (*at == '/' && value < end) {
     token_end = at + 1 + strcspn(at + 1, "/");
-    if (*value == '{')
-      found = find_member(value, end, at + 1, token_end);
-    else if (*value == '[')
-      found = find_element(value, end, at + 1, token_end);
-    else
-      found = NULL;
+    found = descend(value, end, at + 1, token_end);
     if (found == NULL)
       break;
 

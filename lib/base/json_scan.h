@@ -63,6 +63,18 @@ const char *jobsrv__json_skip_string(const char *p, const char *end);
 const char *jobsrv__json_skip_value(const char *p, const char *end);
 
 /*
+ * [any] In checked text: the first byte of what a pointer names, "" being all
+ * of it, or of the member of an object that has this name, as it is. NULL when
+ * there is none.
+ */
+const char *jobsrv__json_find(const char *text,
+                              size_t len,
+                              const char *pointer);
+const char *jobsrv__json_find_member(const char *text,
+                                     size_t len,
+                                     const char *name);
+
+/*
  * [any] The next character of a checked string's content as a code point, its
  * escape undone. `*p` < `end` moves on.
  */

@@ -44,9 +44,7 @@ void jobsrv__finish_clear(const jobsrv_alloc_t *alloc,
 }
 
 static void payload_clear(jobsrv_job_t *job) {
-  jobsrv__free(&job->srv->alloc, job->payload);
-  job->payload = NULL;
-  job->payload_len = 0;
+  jobsrv__payload_drop(&job->srv->alloc, atomic_exchange(&job->payload, NULL));
 }
 
 void jobsrv__job_free(jobsrv_job_t *job) {
@@ -177,17 +175,6 @@ const char *jobsrv_job_operation(const jobsrv_job_t *job) {
     return job->operation->def.name;
   return job->labels != NULL && job->labels->name != NULL ? job->labels->name
                                                           : "";
-}
-
-const char *jobsrv_job_payload(const jobsrv_job_t *job, size_t *len) {
-  if (job->payload == NULL) {
-    if (len != NULL)
-      *len = 2;
-    return "{}";
-  }
-  if (len != NULL)
-    *len = job->payload_len;
-  return job->payload;
 }
 
 void *jobsrv_job_data(const jobsrv_job_t *job) {

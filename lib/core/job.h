@@ -11,6 +11,7 @@
 #include "base/id.h"
 #include "base/mailbox.h"
 #include "base/queue.h"
+#include "core/payload.h"
 #include "core/token.h"
 #include "jobsrv/job.h"
 #include "jobsrv/narrate.h"
@@ -117,8 +118,7 @@ struct jobsrv_job_s {
   uint64_t started_wall;
   uint64_t finished_wall;
 
-  char *payload;
-  uint32_t payload_len;
+  _Atomic(jobsrv__payload_t *) payload; /* NULL: {}; may be taken away */
   uint32_t sweep;              /* the last that has come by: drain.c */
   jobsrv__finish_t finish;     /* owned by the claimer until SAID */
   int16_t exit_status;         /* -1: none */

@@ -95,14 +95,15 @@ static int make(jobsrv_t *srv,
   jobsrv__labels_t *labels = NULL;
   jobsrv_job_t *job = NULL;
   jobsrv_state_t state;
-  char *payload = NULL;
+  jobsrv__payload_t *payload = NULL;
   int err;
 
   err = jobsrv__labels_copy(&srv->alloc, spec,
                             operation == NULL ? spec->operation : NULL,
                             &labels);
   if (err == 0 && spec->payload != NULL) {
-    payload = jobsrv__strndup(&srv->alloc, spec->payload, spec->payload_len);
+    payload = jobsrv__payload_new(&srv->alloc, spec->payload,
+                                  spec->payload_len);
     err = payload == NULL ? UV_ENOMEM : 0;
   }
   if (err == 0 && spec->parent != NULL) {
@@ -119,15 +120,14 @@ static int make(jobsrv_t *srv,
   }
   if (err != 0) {
     jobsrv__free(&srv->alloc, above);
-    jobsrv__free(&srv->alloc, payload);
+    jobsrv__payload_drop(&srv->alloc, payload);
     jobsrv__free(&srv->alloc, labels);
     return err;
   }
   if (operation != NULL)
     atomic_fetch_add_explicit(&operation->refs, 1, memory_order_relaxed);
   job->labels = labels;
-  job->payload = payload;
-  job->payload_len = payload != NULL ? (uint32_t) spec->payload_len : 0;
+  atomic_init(&job->payload, payload);
   job->data = spec->data;
   job->release = spec->release;
   job->exit_status = -1;
