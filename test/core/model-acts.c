@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "core/model.h"
+
+/* What is done to jobs, and which of them starts next. */
+
+mjob *m_holder(model *m, int op, int key) {
+  for (int i = m->njobs - 1; i >= 0; i--) {
+    mjob *j = &m->jobs[i];
+
+    if (m_live(j) && j->spec.op == op && j->spec.key == key)
+      return j;
+  }
+  return NULL;
+}
+
+int m_waits_for(const mjob *j, const mjob *other) {
+  if (j == other)
+    return 1;
+  if (m_terminal(j->state))
+    return 0;
+  for (size_t i = 0; i < j->spec.nafter; i++)
+    if (m_waits_for(j->spec.after[i], other))
+      return 1;
+  return 0;
+}
+
+/* ---- creation ---- */
+
+static int holds_of(const model *m, const mjob *j, int *failed) {
+  const mspec *s = &j->spec;
+  int hold = 0;
+
+  *failed = 0;
+  if (s->delay != 0)
+    hold |= H_TIME;
+  if (s->run_at > m->wall)
+    hold |= H_WALL;
+  if (s->on_stream)
+    hold |= H_WATCH;
+  for (size_t i = 0; i < s->nafter; i++) {
+    int state = s->after[i]->state;
+
+    if (!m_terminal(state))
+      hold |= H_AFTER;
+    else if (state != JOBSRV_STATE_COMPLETED && !s->any_end)
+      *failed = 1;
+  }
+  return hold;
+}
+
+/* All live ones with the key have to let go; the newest is asked to. */
+static void replace(model *m, mjob *j) {
+  mjob *all[3] = { NULL, NULL, NULL };
+  int n = 0;
+
+  if (j->spec.key == 0 || j->spec.conflict != JOBSRV_CONFLICT_REPLACE)
+    return;
+  for (int i = m->first; i < m->njobs; i++) {
+    mjob *o = &m->jobs[i];
+
+    if (o != j && m_live(o) && o->spec.op == j->spec.op &&
+        o->spec.key == j->spec.key && n < 3)
+      all[n++] = o;
+  }
+  for (int i = n - 1; i >= 0; i--)
+    m_ask(m, all[i], JOBSRV_REASON_REPLACED);
+  for (int i = 0; i < n; i++)
+    if (m_live(all[i]))
+      j->replaces[i] = all[i];
+}
+
+static void arm_clocks(model *m, mjob *j) {
+  const mspec *s = &j->spec;
+
+  if (s->deadline != 0)
+    m_arm(m, j, T_DEADLINE, m_later(m->now, s->deadline));
+  if (j->hold & H_TIME)
+    m_arm(m, j, T_TIME, m_later(m->now, s->delay));
+  if (j->hold & H_WATCH)
+    m_arm(m, j, T_WATCHED, m_later(m->now, s->start_within));
+}
+
+static void run(model *m, mjob *j) {
+  j->attempt = 1;
+  j->started = m->now + 1;
+  j->wall_started = m->wall;
+  if (j->spec.timeout != 0)
+    m_arm(m, j, T_ATTEMPT, m_later(m->now, j->spec.timeout));
+  if (j->spec.silence != 0)
+    m_arm(m, j, T_SILENCE, m_later(m->now, j->spec.silence));
+}
+
+static void first_state(model *m, mjob *j) {
+  if (j->spec.op < 0) {
+    j->state = JOBSRV_STATE_QUEUED;
+    m_hook(m, j, j->state, j->state);
+    arm_clocks(m, j);
+    m_move(m, j, JOBSRV_STATE_RUNNING);
+    run(m, j);
+    return;
+  }
+  j->state = j->hold != 0 ? JOBSRV_STATE_SCHEDULED : JOBSRV_STATE_QUEUED;
+  if (j->hold & H_TIME)
+    j->run_at = m_later(m->wall, j->spec.delay);
+  if (j->hold & H_WALL)
+    j->run_at = j->spec.run_at;
+  m_hook(m, j, j->state, j->state);
+  arm_clocks(m, j);
+  if (j->state != JOBSRV_STATE_QUEUED)
+    return;
+  j->queued = m->now + 1;
+  j->wall_queued = m->wall;
+  j->order = ++m->queue_orders;
+  if (j->spec.queue != 0)
+    m_arm(m, j, T_QUEUE, m_later(m->now, j->spec.queue));
+}
+
+void m_create(model *m, mjob *j, const mspec *spec) {
+  const mop *op = spec->op >= 0 ? &m->ops[spec->op] : NULL;
+  const mjob *parent = spec->parent;
+  int failed;
+
+  j->spec = *spec;
+  j->created = m->now + 1;
+  j->wall_created = m->wall;
+  j->cancellable = op == NULL || !op->not_cancellable;
+  j->retryable = 0;
+  j->hold = holds_of(m, j, &failed);
+  replace(m, j);
+  if (j->replaces[0] != NULL || j->replaces[1] != NULL ||
+      j->replaces[2] != NULL)
+    j->hold |= H_REPLACE;
+  if (failed)
+    j->hold |= H_AFTER;
+  j->known = 1;
+  m->njobs = j->number + 1;
+  m->stats.created++;
+  first_state(m, j);
+  if (parent != NULL && (m_terminal(parent->state) || parent->asked != 0))
+    m_ask(m, j, JOBSRV_REASON_PARENT);
+  else if (spec->token != 0 && m->tokens[spec->token] != 0)
+    m_ask(m, j, m->tokens[spec->token] - 1);
+  else if (failed)
+    m_end(m, j, JOBSRV_STATE_FAILED, "dependency_failed", 0);
+}
+
+/* ---- attempts ---- */
+
+static uint64_t backoff(const mretry *r, uint32_t attempt) {
+  uint64_t ms = r->backoff;
+
+  for (uint32_t i = 1; i < attempt && ms < r->cap; i++)
+    ms = ms > UINT64_MAX / r->factor ? UINT64_MAX : ms * r->factor;
+  return ms < r->cap ? ms : r->cap;
+}
+
+static void retry(model *m, mjob *j, const char *code, uint64_t delay) {
+  for (int kind = 0; kind < T_MAX; kind++)
+    if (kind != T_DEADLINE && kind != T_LAST)
+      m_disarm(j, (mtimer_kind) kind);
+  j->code = code;
+  j->retryable = code != NULL;
+  j->attempt_asked = 0;
+  j->input = 0;
+  m_move(m, j, JOBSRV_STATE_RETRYING);
+  m_arm(m, j, T_RETRY, m_later(m->now, delay));
+}
+
+static const char *code_of(int reason) {
+  switch (reason) {
+    case JOBSRV_REASON_ATTEMPT_TIMEOUT: return "attempt_timeout";
+    case JOBSRV_REASON_SILENCE: return "silence";
+    case JOBSRV_REASON_DEADLINE: return "deadline";
+    default: return NULL;
+  }
+}
+
+/* The work lets go: what it says counts, unless it was asked to stop. */
+void m_let_go(model *m, mjob *j, mgo how, const char *code, uint64_t delay) {
+  const mop *op = j->spec.op >= 0 ? &m->ops[j->spec.op] : NULL;
+  int again = how != GO_PERMANENT;
+
+  if (how == GO_COMPLETE) {
+    m_end(m, j, JOBSRV_STATE_COMPLETED, NULL, 0);
+    return;
+  }
+  if (j->asked != 0) {
+    code = code_of(j->asked - 1);
+    m_end(m, j, code != NULL ? JOBSRV_STATE_FAILED : JOBSRV_STATE_CANCELLED,
+          code, -1);
+    return;
+  }
+  if (j->attempt_asked != 0)
+    code = code_of(j->attempt_asked - 1);
+  else if (how == GO_SNOOZE) {
+    j->snoozed = 1;
+    retry(m, j, NULL, delay);
+    return;
+  }
+  if (again && j->attempt < j->spec.retry.max) {
+    if (op == NULL || !op->refuses_retry) {
+      retry(m, j, code,
+            how == GO_AFTER ? delay : backoff(&j->spec.retry, j->attempt));
+      return;
+    }
+    again = 0;
+  }
+  m_end(m, j, JOBSRV_STATE_FAILED, code, again);
+}
+
+void m_heartbeat(model *m, mjob *j) {
+  if (j->timers[T_SILENCE].at != 0)
+    m_arm(m, j, T_SILENCE, m_later(m->now, j->spec.silence));
+}
+
+/* ---- watchers, questions, dependencies ---- */
+
+void m_watch(model *m, mjob *j) {
+  j->watchers++;
+  if (!m_live(j))
+    return;
+  m_disarm(j, T_LAST);
+  if (j->hold & H_WATCH) {
+    m_disarm(j, T_WATCHED);
+    m_release(m, j, H_WATCH);
+  }
+}
+
+void m_unwatch(model *m, mjob *j) {
+  if (--j->watchers > 0 || !m_live(j) ||
+      j->spec.last_policy != JOBSRV_LAST_WATCHER_CANCEL || j->asked != 0)
+    return;
+  if (j->spec.last_grace == 0)
+    m_cancel(m, j, JOBSRV_REASON_LAST_WATCHER);
+  else
+    m_arm(m, j, T_LAST, m_later(m->now, j->spec.last_grace));
+}
+
+static uint64_t left_of(const model *m, mjob *j, mtimer_kind kind) {
+  uint64_t at = j->timers[kind].at;
+
+  m_disarm(j, kind);
+  return at == 0 ? 0 : at - m->now;
+}
+
+void m_suspend(model *m, mjob *j, int prompt) {
+  j->left_attempt = left_of(m, j, T_ATTEMPT);
+  j->left_silence = left_of(m, j, T_SILENCE);
+  j->prompt = prompt;
+  j->input = 0;
+  j->answered = 0;
+  m_move(m, j, JOBSRV_STATE_SUSPENDED);
+}
+
+static void resume(model *m, mjob *j) {
+  m_move(m, j, JOBSRV_STATE_RUNNING);
+  j->resumed = 0;
+  if (j->left_attempt != 0)
+    m_arm(m, j, T_ATTEMPT, m_later(m->now, j->left_attempt));
+  if (j->left_silence != 0)
+    m_arm(m, j, T_SILENCE, m_later(m->now, j->left_silence));
+}
+
+void m_answer(model *m, mjob *j, int answer) {
+  const mop *op = j->spec.op >= 0 ? &m->ops[j->spec.op] : NULL;
+
+  j->input = answer;
+  j->answered = 1;
+  j->prompt = 0;
+  j->resumed = 1;
+  if (op == NULL || op->keeps_slot)
+    resume(m, j);
+  else
+    m_enqueue(m, j);
+}
+
+void m_after(model *m, mjob *j, mjob *other) {
+  j->spec.after[j->spec.nafter++] = other;
+  if (m_terminal(other->state)) {
+    if (other->state != JOBSRV_STATE_COMPLETED && !j->spec.any_end)
+      m_end(m, j, JOBSRV_STATE_FAILED, "dependency_failed", 0);
+    return;
+  }
+  j->hold |= H_AFTER;
+  m_disarm(j, T_QUEUE);
+  if (j->state == JOBSRV_STATE_QUEUED)
+    m_move(m, j, JOBSRV_STATE_SCHEDULED);
+}
+
+/* ---- which one starts ---- */
+
+static uint64_t rate_each(const mop *op) {
+  return op->rate_ms / op->rate_count;
+}
+
+/* In ms, as much as `count` starts are worth at most. */
+static uint64_t bucket_now(const model *m, const mop *op) {
+  uint64_t full = rate_each(op) * op->rate_count;
+  uint64_t in = op->bucket + (m->now - op->bucket_at);
+
+  return in < full ? in : full;
+}
+
+/* It holds its slot, or would. */
+static int has_slot(const model *m, const mjob *j) {
+  if (!j->known || j->spec.op < 0)
+    return 0;
+  return j->state == JOBSRV_STATE_RUNNING ||
+         (j->state == JOBSRV_STATE_SUSPENDED && m->ops[j->spec.op].keeps_slot);
+}
+
+static uint32_t used(const model *m, int op) {
+  uint32_t n = 0;
+
+  for (int i = m->first; i < m->njobs; i++)
+    if (has_slot(m, &m->jobs[i]) && (op < 0 || m->jobs[i].spec.op == op))
+      n += m->jobs[i].spec.weight;
+  return n;
+}
+
+static int group_is_busy(const model *m, int group) {
+  if (group == 0)
+    return 0;
+  for (int i = m->first; i < m->njobs; i++)
+    if (has_slot(m, &m->jobs[i]) && m->jobs[i].spec.group == group)
+      return 1;
+  return 0;
+}
+
+static int fits(uint32_t cap, uint32_t in_use, uint32_t weight) {
+  return cap == 0 || in_use == 0 || in_use + weight <= cap;
+}
+
+/* What lets others pass it by, the rate aside. */
+static int passed_by(const model *m, const mjob *j) {
+  const mop *op = &m->ops[j->spec.op];
+
+  return !fits(op->max_running, used(m, j->spec.op), j->spec.weight) ||
+         group_is_busy(m, j->spec.group);
+}
+
+static int rate_empty(const model *m, const mjob *j) {
+  const mop *op = &m->ops[j->spec.op];
+
+  return op->rate_count != 0 && bucket_now(m, op) < rate_each(op);
+}
+
+static mjob *first_of(const model *m, int priority) {
+  mjob *first = NULL;
+
+  for (int i = m->first; i < m->njobs; i++) {
+    mjob *j = &m->jobs[i];
+
+    if (j->known && j->state == JOBSRV_STATE_QUEUED &&
+        j->spec.priority == priority &&
+        (first == NULL || j->order < first->order) && !passed_by(m, j) &&
+        !rate_empty(m, j))
+      first = j;
+  }
+  return first;
+}
+
+void m_start(model *m, mjob *j) {
+  mop *op = &m->ops[j->spec.op];
+
+  m_disarm(j, T_QUEUE);
+  if (op->rate_count != 0) {
+    op->bucket = bucket_now(m, op) - rate_each(op);
+    op->bucket_at = m->now;
+  }
+  if (j->resumed) {
+    resume(m, j);
+    return;
+  }
+  j->checkpoint_seen = j->checkpoint;
+  if (!j->snoozed)
+    j->attempt++;
+  m->stats.retries += j->attempt > 1 && !j->snoozed;
+  j->snoozed = 0;
+  if (j->started == 0) {
+    j->started = m->now + 1;
+    j->wall_started = m->wall;
+  }
+  m_move(m, j, JOBSRV_STATE_RUNNING);
+  if (j->spec.timeout != 0)
+    m_arm(m, j, T_ATTEMPT, m_later(m->now, j->spec.timeout));
+  if (j->spec.silence != 0)
+    m_arm(m, j, T_SILENCE, m_later(m->now, j->spec.silence));
+  if (j->spec.start == START_COMPLETES)
+    m_let_go(m, j, GO_COMPLETE, NULL, 0);
+  else if (j->spec.start == START_FAILS)
+    m_let_go(m, j, GO_FAIL, "early", 0);
+  else if (j->spec.start == START_RETURNS)
+    m_let_go(m, j, GO_FAIL, "?", 0);
+}
+
+static mjob *choose(const model *m) {
+  mjob *j;
+
+  for (int p = JOBSRV_PRIORITY_LOW; p < JOBSRV_PRIORITY_CRITICAL; p++)
+    if (m->passed[p] >= 16 && (j = first_of(m, p)) != NULL)
+      return j;
+  for (int p = JOBSRV_PRIORITY_CRITICAL; p >= JOBSRV_PRIORITY_LOW; p--)
+    if ((j = first_of(m, p)) != NULL)
+      return j;
+  return NULL;
+}
+
+void m_dispatch(model *m) {
+  mjob *j;
+
+  while ((j = choose(m)) != NULL &&
+         fits(m->options.max_running, used(m, -1), j->spec.weight)) {
+    for (int p = JOBSRV_PRIORITY_LOW; p < j->spec.priority; p++)
+      if (first_of(m, p) != NULL)
+        m->passed[p]++;
+    m->passed[j->spec.priority] = 0;
+    m_start(m, j);
+  }
+}
+
+/* When the rate next lets one start that nothing else keeps. */
+uint64_t m_next_rate(const model *m) {
+  uint64_t at = UINT64_MAX;
+
+  for (int i = m->first; i < m->njobs; i++) {
+    const mjob *j = &m->jobs[i];
+    const mop *op;
+    uint64_t due;
+
+    if (!j->known || j->state != JOBSRV_STATE_QUEUED)
+      continue;
+    op = &m->ops[j->spec.op];
+    if (op->rate_count == 0 || !rate_empty(m, j) || passed_by(m, j))
+      continue;
+    due = m->now + rate_each(op) - bucket_now(m, op);
+    if (due < at)
+      at = due;
+  }
+  return at;
+}
+
+/* ---- waits, drain, close ---- */
+
+static void settle_wait(mwait *w) {
+  mjob *last = NULL, *first = NULL;
+  size_t ended = 0;
+
+  for (size_t i = 0; i < w->n; i++) {
+    mjob *j = w->jobs[i];
+
+    if (!m_terminal(j->state))
+      continue;
+    ended++;
+    if (last == NULL || j->end_order > last->end_order)
+      last = j;
+    if (first == NULL || j->end_order < first->end_order)
+      first = j;
+  }
+  if (w->what == JOBSRV_WAIT_ALL ? ended < w->n : ended == 0)
+    return;
+  w->in_use = 0;
+  w->calls++;
+  w->status = 0;
+  w->by = w->settled_at_call ? NULL
+          : w->what == JOBSRV_WAIT_ALL ? last : first;
+}
+
+void m_settle(model *m) {
+  while (m->first < m->njobs && !m->jobs[m->first].known)
+    m->first++;
+  m_dispatch(m);
+  for (int i = 0; i < MODEL_WAITS; i++)
+    if (m->waits[i].in_use)
+      settle_wait(&m->waits[i]);
+  if (!m->draining)
+    return;
+  m->drained = 1;
+  for (int i = m->first; i < m->njobs; i++)
+    if (m_live(&m->jobs[i]))
+      m->drained = 0;
+  if (m->drained)
+    m->drain.at = 0;
+}
+
+void m_drain(model *m, uint64_t deadline) {
+  int again = m->draining;
+  uint64_t at = m_later(m->now, deadline);
+  mjob *all[MODEL_LIVE];
+  int n = m_several(m, all, NULL, NULL);
+
+  m->draining = 1;
+  if (!again || at < m->drain.at)
+    m->drain.at = at;
+  for (int i = 0; i < n; i++) {
+    mjob *j = all[i];
+    int policy = j->spec.op < 0 ? JOBSRV_DRAIN_CANCEL
+                                : m->ops[j->spec.op].on_drain;
+
+    if (!m_live(j))
+      continue;
+    if (!again && policy == JOBSRV_DRAIN_FINISH &&
+        (j->state == JOBSRV_STATE_QUEUED || j->state == JOBSRV_STATE_RUNNING ||
+         j->state == JOBSRV_STATE_RETRYING))
+      continue;
+    if (!again && policy == JOBSRV_DRAIN_LEAVE &&
+        j->state == JOBSRV_STATE_RUNNING)
+      continue;
+    m_ask(m, j, JOBSRV_REASON_SHUTDOWN);
+  }
+}
+
+void m_close(model *m) {
+  mjob *all[MODEL_LIVE];
+  int n = m_several(m, all, NULL, NULL);
+
+  for (int i = 0; i < n; i++) {
+    mjob *j = all[i];
+
+    m_ask(m, j, JOBSRV_REASON_SHUTDOWN);
+    if (m_live(j))
+      m_abandon(m, j);
+  }
+  for (int i = 0; i < MODEL_WAITS; i++) {
+    mwait *w = &m->waits[i];
+
+    if (!w->in_use)
+      continue;
+    w->in_use = 0;
+    w->calls++;
+    w->status = JOBSRV_ECLOSED;
+    w->by = NULL;
+  }
+  m->closed = 1;
+}
