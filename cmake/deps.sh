@@ -22,6 +22,7 @@ libjansson-dev build  pkg-config --exists jansson
 node-llhttp    build  jobsrv_has_llhttp
 libcmocka-dev  check  pkg-config --exists cmocka
 locales        check  [ -f /usr/share/i18n/locales/de_DE ]
+tzdata         check  [ -f /usr/share/zoneinfo/Europe/Berlin ]
 g++            check  command -v c++
 python3        check  command -v python3
 curl           check  command -v curl

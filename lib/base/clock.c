@@ -2,14 +2,14 @@
 
 #include "base/clock.h"
 
+#include "base/civil.h"
+
 #include <string.h>
 #include <time.h>
 
 #include <uv.h>
 
 #define NS_PER_SECOND UINT64_C(1000000000)
-
-enum { SECONDS_PER_DAY = 86400 };
 
 static uint64_t read_clock(clockid_t which) {
   struct timespec ts;
@@ -40,43 +40,6 @@ jobsrv_clock_t *jobsrv__clock_system(void) {
   return (jobsrv_clock_t *) &system_clock;
 }
 
-/*
- * Days and dates of the Gregorian calendar, in eras of 400 years that begin on
- * 1 March, so that the leap day is the last of its year.
- */
-enum { DAYS_PER_ERA = 146097, DAYS_TO_EPOCH = 719468 };
-
-static void date_of_days(uint32_t days,
-                         uint32_t *year,
-                         uint32_t *month,
-                         uint32_t *day) {
-  uint32_t shifted = days + DAYS_TO_EPOCH;
-  uint32_t era = shifted / DAYS_PER_ERA;
-  uint32_t in_era = shifted % DAYS_PER_ERA;
-  uint32_t year_of_era =
-      (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
-  uint32_t in_year =
-      in_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-  uint32_t from_march = (5 * in_year + 2) / 153;
-
-  *day = in_year - (153 * from_march + 2) / 5 + 1;
-  *month = from_march < 10 ? from_march + 3 : from_march - 9;
-  *year = era * 400 + year_of_era + (*month <= 2);
-}
-
-/* Since the epoch; negative before it. */
-static int64_t days_of_date(uint32_t year, uint32_t month, uint32_t day) {
-  uint32_t shifted = year - (month <= 2);
-  uint32_t era = shifted / 400;
-  uint32_t year_of_era = shifted % 400;
-  uint32_t from_march = month > 2 ? month - 3 : month + 9;
-  uint32_t in_year = (153 * from_march + 2) / 5 + day - 1;
-  uint32_t in_era =
-      year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + in_year;
-
-  return (int64_t) era * DAYS_PER_ERA + in_era - DAYS_TO_EPOCH;
-}
-
 static void put_digits(char *to, unsigned int count, uint32_t value) {
   while (count-- > 0) {
     to[count] = (char) ('0' + value % 10);
@@ -87,10 +50,10 @@ static void put_digits(char *to, unsigned int count, uint32_t value) {
 void jobsrv__rfc3339(char to[JOBSRV__RFC3339_SIZE], uint64_t wall_ns) {
   uint64_t seconds = wall_ns / NS_PER_SECOND;
   uint32_t ms = (uint32_t) (wall_ns % NS_PER_SECOND / 1000000);
-  uint32_t of_day = (uint32_t) (seconds % SECONDS_PER_DAY);
+  uint32_t of_day = (uint32_t) (seconds % JOBSRV__DAY);
   uint32_t year, month, day;
 
-  date_of_days((uint32_t) (seconds / SECONDS_PER_DAY), &year, &month, &day);
+  jobsrv__civil_date((int32_t) (seconds / JOBSRV__DAY), &year, &month, &day);
   memcpy(to, "0000-00-00T00:00:00.000Z", JOBSRV__RFC3339_SIZE);
   put_digits(to, 4, year);
   put_digits(to + 5, 2, month);
@@ -99,12 +62,6 @@ void jobsrv__rfc3339(char to[JOBSRV__RFC3339_SIZE], uint64_t wall_ns) {
   put_digits(to + 14, 2, of_day / 60 % 60);
   put_digits(to + 17, 2, of_day % 60);
   put_digits(to + 20, 3, ms);
-}
-
-static uint32_t days_in_month(uint32_t year, uint32_t month) {
-  if (month == 2)
-    return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28;
-  return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31;
 }
 
 /* The next `count` digits and `behind`, if that is not 0. 1 when there. */
@@ -180,12 +137,12 @@ int jobsrv__rfc3339_parse(const char *text, size_t len, uint64_t *wall_ns) {
       !take_fraction(&p, end, &ns) || !take_offset(&p, end, &offset))
     return UV_EINVAL;
   if (p != end || month < 1 || month > 12 || day < 1 ||
-      day > days_in_month(year, month) || hour > 23 || minute > 59)
+      day > jobsrv__civil_month_days(year, month) || hour > 23 || minute > 59)
     return UV_EINVAL;
   if (year < 1969 || second > 60 || (second == 60 && minute != 59))
     return UV_EINVAL;
 
-  seconds = days_of_date(year, month, day) * SECONDS_PER_DAY +
+  seconds = (int64_t) jobsrv__civil_days(year, month, day) * JOBSRV__DAY +
             (int64_t) hour * 3600 + (int64_t) minute * 60 + second - offset;
   if (seconds < 0 ||
       (uint64_t) seconds > (UINT64_MAX - ns) / NS_PER_SECOND)
