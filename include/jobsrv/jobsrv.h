@@ -16,6 +16,7 @@
 #include "jobsrv/narrate.h"
 #include "jobsrv/operation.h"
 #include "jobsrv/process.h"
+#include "jobsrv/redact.h"
 #include "jobsrv/schedule.h"
 #include "jobsrv/sink.h"
 #include "jobsrv/timer.h"
