@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "core/server.h"
+#include "core/wait.h"
 
 /*
  * The end of a server, in phases: jobs end, by policy and at the deadline
@@ -271,6 +272,7 @@ void jobsrv_close(jobsrv_t *srv, jobsrv_close_cb cb, void *data) {
 
   each_live(srv, end_at_once);
   srv->observer->turn(srv); /* the ends reach who can still be told */
+  jobsrv__waits_close(srv);
   while ((part = srv->parts.next) != &srv->parts) {
     part->closing(part);
     if (srv->parts.next == part)

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "core/plan.h"
 #include "core/server.h"
+#include "core/wait.h"
 
 #include <assert.h>
 #include <string.h>
@@ -125,6 +126,7 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
   jobsrv__job_move(job, how);
   if (jobsrv_token_reason(&job->token) != NULL)
     jobsrv__token_fire(&job->token); /* a finish may overtake the request */
+  jobsrv__waits_ended(job);
   jobsrv__registry_retain(job);
   jobsrv__keep_alive(srv);
   jobsrv__drain_look(srv);

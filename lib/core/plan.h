@@ -14,6 +14,7 @@
 
 struct jobsrv__plan_s {
   jobsrv__limits_t limits;
+  struct jobsrv__waiter_s *waits; /* wait.c: to be told of its end */
   uint8_t holds; /* hold.c: what keeps it scheduled */
 };
 

@@ -83,6 +83,7 @@ struct jobsrv_s {
   jobsrv__queue_t operations;
   jobsrv__queue_t running;     /* jobs, by in_state */
   jobsrv__queue_t waiting;     /* scheduled, retrying and suspended ones */
+  jobsrv__queue_t waits;       /* wait.c */
   uint32_t nqueued;
   uint32_t nrunning;           /* that hold a slot */
   uint32_t live;
