@@ -142,7 +142,8 @@ typedef struct jobsrv_spec_s {
   int priority;              /* jobsrv_priority_t */
   uint32_t weight;           /* counted against max_running */
   const char *group;         /* jobs of one group run one at a time, whatever
-                                their operation; at most 64 bytes */
+                                their operation; a suspended one still has it,
+                                a retrying one does not; at most 64 bytes */
   const char *unique_key;    /* NULL: none; at most 128 bytes; its scope is the
                                 operation and its live jobs */
   int on_conflict;           /* jobsrv_conflict_t */
@@ -382,7 +383,9 @@ typedef struct jobsrv_job_info_s {
   jobsrv_state_t state;
   uint32_t attempt;           /* from 1; 0 while it never ran */
   uint32_t max_attempts;      /* at least 1 */
-  uint32_t queue_position;    /* from 1; 0 when it is not queued */
+  uint32_t queue_position;    /* from 1, by priority and time; what lets others
+                                 pass (operation.h) is not foreseen; 0 when it
+                                 is not queued */
   int priority;
   uint32_t weight;
   uint32_t watchers;

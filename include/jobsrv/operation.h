@@ -12,12 +12,30 @@
  *   process  `prepare` says what to execute; the exit status is the outcome
  *            (process.h)
  *
- * Which job starts next, when there is room: the highest priority that has one,
- * in it the one that has been runnable longest. So that no priority starves,
- * one that has been passed over by 16 starts of higher ones has the next; no
- * class with a job that may start waits for more than 18 starts of others. Only
- * its operation's cap, rate or pool, and its group, let others pass a job by;
- * one that is too heavy for the room there is waits for it in front.
+ * Which job starts next, when there is room in the server's cap: the highest
+ * priority that has one that may start, in it the one that has been runnable
+ * longest (or was given this priority first). If that one is too heavy for the
+ * room there is, nothing starts until it fits. Caps count the weights of the
+ * jobs that hold a slot; a job that is heavier than a cap runs alone in it.
+ *
+ * A job may start when its group is free and its operation
+ *
+ *   - is below its cap, and has no other job in front of this one, by priority
+ *     and then by time, that waits for enough room in it
+ *   - has a token of its rate
+ *   - if it is a thread operation, has an idle thread or may make one
+ *   - is not waiting for its breaker's trials to end
+ *
+ * So only these let others pass a job by. A suspended attempt that goes on
+ * needs the first alone: it has its token, its thread and its group.
+ *
+ * So that no priority starves, one that has been passed over by 16 starts of
+ * higher ones, while it had a job that may start, has the next; of several the
+ * highest. No priority with a job that may start waits for more than 18 starts
+ * of others. Nor does a job starve in its operation: if 16 of it that have a
+ * higher priority start while it is the first of its priority, or waits for
+ * room in the cap, it is the only one that its operation offers. A count begins
+ * anew with each start of the priority, and when it has nothing queued.
  */
 
 #include "jobsrv/work.h"
@@ -99,7 +117,10 @@ typedef int (*jobsrv_retryable_cb)(jobsrv_job_t *job,
  */
 typedef uint64_t (*jobsrv_stuck_cb)(jobsrv_job_t *job, void *data);
 
-/* Token bucket: `count` starts at once, refilled evenly in `per_ms`. */
+/*
+ * Token bucket: `count` starts at once, refilled evenly in `per_ms`. Each
+ * attempt takes one; the first moment with a token is on time to the ns.
+ */
 typedef struct jobsrv_rate_s {
   uint32_t count;  /* 0: no limit */
   uint64_t per_ms; /* 0: 1,000 */
@@ -108,10 +129,12 @@ typedef struct jobsrv_rate_s {
 /*
  * Circuit breaker. `failures` failed attempts in a row open it: for `open_ms`
  * no attempt starts, and what would have been started fails at once with
- * "circuit_open" (and is retried, not before the end of that time, if it has
- * attempts left; it has used none). Then `trials` attempts are let in at once;
- * all of them have to complete for it to close, one failure opens it again. An
- * attempt that ends cancelled counts for neither.
+ * "circuit_open" (and is retried, not before the end of that time, if it could
+ * have been after a failed attempt; it has used none). Then `trials` attempts
+ * are let in at once, and the others wait; all of them have to complete for it
+ * to close, one failure opens it again. An attempt that ends cancelled or
+ * snoozed counts for neither. What was started before it opened, or for an
+ * earlier round of trials, no longer matters to it until it is closed.
  */
 typedef struct jobsrv_breaker_s {
   uint32_t failures; /* 0: no breaker */
@@ -177,6 +200,29 @@ static inline void jobsrv_operation_init(jobsrv_operation_t *operation) {
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_operation_add(jobsrv_t *srv, const jobsrv_operation_t *operation);
+
+typedef enum {
+  JOBSRV_BREAKER_CLOSED,    /* attempts start */
+  JOBSRV_BREAKER_OPEN,      /* none does */
+  JOBSRV_BREAKER_HALF_OPEN  /* trials do */
+} jobsrv_breaker_state_t;
+
+typedef struct jobsrv_operation_stats_s {
+  size_t size;              /* set by the caller to sizeof *stats */
+  uint64_t starts;          /* of attempts, so far */
+  uint64_t running_weight;  /* of the jobs that hold a slot */
+  uint32_t queued;
+  uint32_t tokens;          /* for how many starts there are some now; 0
+                               without a rate */
+  jobsrv_breaker_state_t breaker;
+  uint64_t breaker_opens;   /* so far */
+  uint64_t breaker_open_ns; /* for how long it is still open */
+} jobsrv_operation_stats_t;
+
+/* Fills as much of `stats` as its size says. Returns 0, JOBSRV_ENOOPERATION. */
+JOBSRV_EXTERN int jobsrv_operation_stats(const jobsrv_t *srv,
+                                         const char *name,
+                                         jobsrv_operation_stats_t *stats);
 
 /* 1 if an operation of that name is registered and `expose`d. */
 JOBSRV_EXTERN int jobsrv_operation_exposed(const jobsrv_t *srv,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
+#include "core/group.h"
 #include "core/server.h"
 #include "core/wait.h"
 
@@ -53,18 +54,44 @@ static void end_at_once(jobsrv_job_t *job) {
   jobsrv__job_abandon(job);
 }
 
+/* A seat goes with its last job, and an operation with its server. */
+static void each_queued(jobsrv_t *srv,
+                        jobsrv__operation_t *operation,
+                        job_cb act) {
+  uint32_t sweep = ++srv->sweeps;
+  jobsrv__seat_t *seat;
+
+  atomic_fetch_add_explicit(&operation->refs, 1, memory_order_relaxed);
+  while (!atomic_load(&srv->closed)) {
+    seat = JOBSRV__CONTAINER(jobsrv__queue_front(&operation->seats),
+                             jobsrv__seat_t, in_operation);
+    if (seat->sweep == sweep)
+      break;
+    seat->sweep = sweep;
+    seat->refs++;
+    jobsrv__queue_remove(&seat->in_operation);
+    jobsrv__queue_push_back(&operation->seats, &seat->in_operation);
+    for (int i = 0; i < JOBSRV__CLASSES; i++)
+      each_of(srv, &seat->lanes[i].jobs, act);
+    jobsrv__seat_put(srv, seat);
+  }
+  jobsrv__operation_unref(operation);
+}
+
 static void each_live(jobsrv_t *srv, job_cb act) {
-  jobsrv__queue_t *link;
+  jobsrv__queue_t *link, *next;
 
   each_of(srv, &srv->running, act);
   if (!atomic_load(&srv->closed)) /* by a callback */
     each_of(srv, &srv->waiting, act);
   for (link = jobsrv__queue_front(&srv->operations);
-       link != NULL && !atomic_load(&srv->closed); /* by a callback */
-       link = jobsrv__queue_next(&srv->operations, link))
-    each_of(srv,
-            &JOBSRV__CONTAINER(link, jobsrv__operation_t, in_server)->queued,
-            act);
+       link != NULL && !atomic_load(&srv->closed); link = next) {
+    each_queued(srv, JOBSRV__CONTAINER(link, jobsrv__operation_t, in_server),
+                act);
+    if (atomic_load(&srv->closed))
+      return;
+    next = jobsrv__queue_next(&srv->operations, link);
+  }
 }
 
 /* What waits for a time, for others or for an answer may wait too long. */
@@ -281,12 +308,14 @@ void jobsrv_close(jobsrv_t *srv, jobsrv_close_cb cb, void *data) {
   srv->observer->close(srv);
   jobsrv_turn_cancel(&srv->drain_turn);
   jobsrv__wheel_disarm(&srv->wheel, &srv->drain_timer);
+  jobsrv__dispatch_close(srv);
   jobsrv__pool_close(srv);
   jobsrv__registry_close(srv);
   (void) jobsrv_token_cancel(
       &srv->root, &(jobsrv_reason_t) { .code = JOBSRV_REASON_SHUTDOWN });
   atomic_store(&srv->closed, 1);
   jobsrv__mailbox_close(srv->mailbox);
+  jobsrv__groups_close(srv);
   while ((link = jobsrv__queue_pop(&srv->operations)) != NULL)
     jobsrv__operation_unref(
         JOBSRV__CONTAINER(link, jobsrv__operation_t, in_server));

@@ -1,31 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
+#include "core/group.h"
 #include "core/server.h"
 
 #include <string.h>
-
-/* Its place among all that wait: those with an older ticket, and itself. */
-static uint32_t queue_position(const jobsrv_job_t *job) {
-  const jobsrv_t *srv = job->srv;
-  const jobsrv__operation_t *operation;
-  const jobsrv_job_t *other;
-  uint32_t position = 1;
-
-  if (jobsrv_job_state(job) != JOBSRV_STATE_QUEUED || job->operation == NULL)
-    return 0;
-  for (jobsrv__queue_t *link = jobsrv__queue_front(&srv->operations);
-       link != NULL; link = jobsrv__queue_next(&srv->operations, link)) {
-    operation = JOBSRV__CONTAINER(link, jobsrv__operation_t, in_server);
-    for (jobsrv__queue_t *at = jobsrv__queue_front(&operation->queued);
-         at != NULL; at = jobsrv__queue_next(&operation->queued, at)) {
-      other = JOBSRV__CONTAINER(at, jobsrv_job_t, in_state);
-      if (other->ticket >= job->ticket)
-        break;
-      position++;
-    }
-  }
-  return position;
-}
 
 static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   const jobsrv__limits_t *limits = jobsrv__job_limits(job);
@@ -38,7 +16,8 @@ static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   info->priority = job->priority;
   info->weight = limits->weight;
   info->watchers = job->watchers;
-  info->queue_position = queue_position(job);
+  info->queue_position = jobsrv__order_position(job);
+  info->group = jobsrv__group_name(job);
   info->created_wall_ns = job->created_wall;
   info->started_wall_ns = job->started_wall;
   info->finished_wall_ns = job->finished_wall;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "base/alloc.h"
+#include "core/group.h"
 #include "core/plan.h"
 #include "core/server.h"
 #include "core/wait.h"
@@ -83,6 +84,8 @@ void jobsrv__job_move(jobsrv_job_t *job, jobsrv_state_t to) {
   atomic_store_explicit(&job->state, (unsigned char) to, memory_order_release);
   job->srv->count[from]--;
   job->srv->count[to]++;
+  if (to == JOBSRV_STATE_RETRYING)
+    jobsrv__group_leave(job);
   if (jobsrv_state_terminal(to))
     job->srv->observer->ended(job, from);
   else
@@ -114,7 +117,9 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
     (void) jobsrv__job_close_finish(job);
   jobsrv__wheel_disarm(&srv->wheel, &job->timer);
   jobsrv__token_detach(&job->token);
+  jobsrv__breaker_attempt_ended(job, how);
   jobsrv__dequeue(job);
+  jobsrv__group_part(job);
   /* what never ran ends in the moment in which it is asked to */
   job->finished_ns = job->stop_ns != 0 && job->started_ns == 0
                          ? job->stop_ns

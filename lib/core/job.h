@@ -71,7 +71,8 @@ enum {
   JOBSRV__JOB_IN_REGISTRY = 1 << 5,
   JOBSRV__JOB_HOLDS_SLOT = 1 << 6, /* counted in running */
   JOBSRV__JOB_KILLED = 1 << 7, /* its process was sent SIGKILL */
-  JOBSRV__JOB_STARTED = 1 << 8 /* its operation knows of it */
+  JOBSRV__JOB_STARTED = 1 << 8, /* its operation knows of this attempt */
+  JOBSRV__JOB_HOLDS_GROUP = 1 << 14 /* nobody else of its group may start */
 };
 
 struct jobsrv_job_s {
@@ -97,13 +98,15 @@ struct jobsrv_job_s {
 
   uint32_t generation;
   uint16_t flags;
-  uint8_t nnotes;
+  uint8_t nnotes : 2;
+  uint8_t breaker_mark : 6;    /* breaker.c */
   uint8_t priority;
   uint32_t attempt_no;
   uint32_t watchers;
   uint64_t number;             /* order of creation, from 1 */
   union {
     uint64_t ticket;           /* queued: its place in the order; else 0 */
+    uint64_t taken;            /* holding a slot: what it is counted with */
     uint64_t end_server_seq;   /* ended, once that is numbered */
   };
   jobsrv__queue_t in_state;    /* queued: its operation's; live; retained */

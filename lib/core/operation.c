@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/options.h"
+#include "core/group.h"
 #include "core/server.h"
 
 #include <string.h>
@@ -36,8 +37,30 @@ jobsrv__operation_t *jobsrv__operation_find(const jobsrv_t *srv,
   return NULL;
 }
 
+/* What is its own of the definition. Returns 0 or UV_ENOMEM. */
+static int copy(jobsrv_t *srv, jobsrv__operation_t *operation) {
+  jobsrv_operation_t *def = &operation->def;
+  const char *group = def->group;
+
+  def->name = jobsrv__strdup(&srv->alloc, def->name);
+  def->group = jobsrv__strdup(&srv->alloc, group);
+  if (def->name == NULL || (def->group == NULL && group != NULL))
+    return UV_ENOMEM;
+  return group != NULL
+             ? jobsrv__seat_get(srv, operation, group, &operation->seat)
+             : 0;
+}
+
+static void operation_free(const jobsrv_alloc_t *alloc,
+                           jobsrv__operation_t *operation) {
+  jobsrv__free(alloc, (char *) (uintptr_t) operation->def.name);
+  jobsrv__free(alloc, (char *) (uintptr_t) operation->def.group);
+  jobsrv__free(alloc, operation);
+}
+
 static int add(jobsrv_t *srv, const jobsrv_operation_t *def) {
   jobsrv__operation_t *operation;
+  int err;
 
   if (!name_ok(def->name) || !callbacks_ok(def))
     return UV_EINVAL;
@@ -50,15 +73,17 @@ static int add(jobsrv_t *srv, const jobsrv_operation_t *def) {
   if (operation == NULL)
     return UV_ENOMEM;
   operation->def = *def;
-  operation->def.name = jobsrv__strdup(&srv->alloc, def->name);
-  if (operation->def.name == NULL) {
-    jobsrv__free(&srv->alloc, operation);
-    return UV_ENOMEM;
-  }
+  operation->srv = srv;
   operation->alloc = srv->alloc;
+  jobsrv__order_init(operation);
+  err = copy(srv, operation);
+  if (err != 0) {
+    operation_free(&srv->alloc, operation);
+    return err;
+  }
   jobsrv__limits_of(&operation->limits, def, &srv->options);
+  jobsrv__rate_init(&operation->rate, &def->rate);
   atomic_init(&operation->refs, 1);
-  jobsrv__queue_init(&operation->queued);
   jobsrv__queue_push_back(&srv->operations, &operation->in_server);
   return 0;
 }
@@ -91,6 +116,30 @@ void jobsrv__operation_unref(jobsrv__operation_t *operation) {
     return;
   if (operation->def.release != NULL)
     operation->def.release(operation->def.data);
-  jobsrv__free(&alloc, (char *) (uintptr_t) operation->def.name);
-  jobsrv__free(&alloc, operation);
+  operation_free(&alloc, operation);
+}
+
+int jobsrv_operation_stats(const jobsrv_t *srv,
+                           const char *name,
+                           jobsrv_operation_stats_t *stats) {
+  jobsrv__operation_t *operation = jobsrv__operation_find(srv, name);
+  size_t size = stats->size < sizeof(*stats) ? stats->size : sizeof(*stats);
+  jobsrv_operation_stats_t all = { 0 };
+  uint64_t now = jobsrv_now(srv);
+
+  if (operation == NULL)
+    return JOBSRV_ENOOPERATION;
+  all.size = stats->size;
+  all.queued = operation->nqueued;
+  all.running_weight = operation->running;
+  all.starts = operation->starts;
+  if (operation->def.rate.count != 0)
+    all.tokens = jobsrv__rate_tokens(&operation->rate, now);
+  (void) jobsrv__breaker_look(operation, now);
+  all.breaker = operation->breaker.state;
+  all.breaker_opens = operation->breaker.opens;
+  if (all.breaker == JOBSRV_BREAKER_OPEN)
+    all.breaker_open_ns = operation->breaker.until_ns - now;
+  memcpy(stats, &all, size);
+  return 0;
 }

@@ -3,6 +3,7 @@
 #include "core/plan.h"
 
 #include "base/alloc.h"
+#include "core/group.h"
 #include "core/server.h"
 
 const jobsrv__limits_t *jobsrv__job_limits(const jobsrv_job_t *job) {
@@ -26,6 +27,10 @@ jobsrv__plan_t *jobsrv__plan(jobsrv_job_t *job) {
 }
 
 void jobsrv__plan_free(jobsrv_job_t *job) {
+  if (job->plan == NULL)
+    return;
+  jobsrv__seat_put(job->srv, job->plan->seat);
+  jobsrv__free(&job->srv->alloc, job->plan->group);
   jobsrv__free(&job->srv->alloc, job->plan);
   job->plan = NULL;
 }

@@ -11,11 +11,14 @@
 
 #include "core/job.h"
 #include "core/limits.h"
+#include "core/order.h"
 
 struct jobsrv__plan_s {
   jobsrv__limits_t limits;
   struct jobsrv__waiter_s *waits; /* wait.c: to be told of its end */
-  uint8_t holds; /* hold.c: what keeps it scheduled */
+  char *group;          /* group.c: the name of its own group */
+  jobsrv__seat_t *seat; /* group.c: until it ends, where it waits for that */
+  uint8_t holds;        /* hold.c: what keeps it scheduled */
 };
 
 /*

@@ -118,6 +118,7 @@ static void on_mailbox_gone(void *arg) {
 
 static void rings_init(jobsrv_t *srv) {
   jobsrv__queue_init(&srv->operations);
+  jobsrv__queue_init(&srv->busy);
   jobsrv__queue_init(&srv->running);
   jobsrv__queue_init(&srv->waiting);
   jobsrv__queue_init(&srv->waits);
@@ -150,6 +151,7 @@ static int server_init(jobsrv_t *srv, uv_loop_t *loop) {
     return err;
   boot_format(srv->boot, random[0]);
   jobsrv__registry_init(srv, random[1]);
+  jobsrv__map_init(&srv->groups, &srv->alloc, random[1]);
   jobsrv__wheel_init(&srv->wheel, jobsrv_now(srv));
   jobsrv__token_init(&srv->root, JOBSRV__TOKEN_ROOT, NULL, NULL);
   return jobsrv__mailbox_new(&srv->mailbox, &srv->alloc);

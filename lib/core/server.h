@@ -10,9 +10,12 @@
 #include "base/queue.h"
 #include "base/wheel.h"
 #include "base/wrong_thread.h"
+#include "core/breaker.h"
 #include "core/job.h"
 #include "core/limits.h"
 #include "core/observer.h"
+#include "core/order.h"
+#include "core/rate.h"
 #include "core/registry.h"
 #include "jobsrv/json.h"
 #include "jobsrv/operation.h"
@@ -28,12 +31,28 @@ typedef struct jobsrv__own_s jobsrv__own_t;
 
 /* An operation as registered, with its own queue. */
 struct jobsrv__operation_s {
-  jobsrv_operation_t def;      /* def.name is ours */
+  jobsrv_operation_t def;      /* def.name and def.group are ours */
   jobsrv__limits_t limits;
   jobsrv__queue_t in_server;
-  jobsrv__queue_t queued;      /* jobs, by ticket */
+  jobsrv_t *srv;
+
+  /* order.c */
+  jobsrv__queue_t in_busy;     /* while it has jobs queued */
+  jobsrv__queue_t seats;       /* where they are */
+  jobsrv__seat_t plain;
+  jobsrv__seat_t resumed;
+  jobsrv__seat_t *seat;        /* of its group, else `plain` */
+  jobsrv__lane_t *open[JOBSRV__CLASSES];  /* lanes of free groups */
+  uint32_t in_class[JOBSRV__CLASSES];     /* queued */
   uint32_t nqueued;
-  uint32_t running;
+
+  /* dispatch.c */
+  uint8_t passed[JOBSRV__CLASSES];  /* by its own jobs of higher classes */
+  uint64_t running;            /* weights of jobs that hold a slot */
+  uint64_t starts;
+  jobsrv__rate_t rate;
+  jobsrv_timer_t rate_timer;   /* armed while jobs wait for a token */
+  jobsrv__breaker_t breaker;
   atomic_uint refs;            /* the server, and each thread inside `run` */
   jobsrv_alloc_t alloc;
 };
@@ -84,8 +103,12 @@ struct jobsrv_s {
   jobsrv__queue_t running;     /* jobs, by in_state */
   jobsrv__queue_t waiting;     /* scheduled, retrying and suspended ones */
   jobsrv__queue_t waits;       /* wait.c */
+  jobsrv__queue_t busy;        /* operations that have jobs queued */
   uint32_t nqueued;
-  uint32_t nrunning;           /* that hold a slot */
+  uint32_t in_class[JOBSRV__CLASSES];  /* queued jobs */
+  uint8_t passed[JOBSRV__CLASSES];     /* starts of higher classes meanwhile */
+  uint64_t weight;             /* of jobs that hold a slot */
+  jobsrv__map_t groups;        /* group.c: by their names */
   uint32_t live;
   uint32_t count[JOBSRV_STATE_MAX];  /* live jobs by state */
   uint64_t ticket;
@@ -206,11 +229,23 @@ static inline void jobsrv__armed(jobsrv_t *srv) {
 /* Runs the starts that are possible, some at a time. */
 void jobsrv__dispatch(jobsrv_t *srv);
 
-/* Puts a new job into its operation's queue. */
+/*
+ * Queues a job behind those of its priority. One whose attempt is under way,
+ * suspended, is not started anew: jobsrv__job_resumed() is called.
+ */
 void jobsrv__enqueue(jobsrv_job_t *job);
 
-/* Takes a job out of whatever queue and slot it is in. */
+/*
+ * Takes a job out of whatever queue and slot it is in. Its group it keeps until
+ * it is retried or ends.
+ */
 void jobsrv__dequeue(jobsrv_job_t *job);
+
+/* A queued job goes behind those of that priority; others only have it. */
+void jobsrv__dispatch_reprioritise(jobsrv_job_t *job, uint8_t priority);
+
+/* The timers of an operation, when the server closes. */
+void jobsrv__dispatch_close(jobsrv_t *srv);
 
 /*
  * A copy of the host's spec, whatever its age, with every size filled in. One

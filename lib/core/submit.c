@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/options.h"
+#include "core/group.h"
 #include "core/labels.h"
 #include "core/plan.h"
 #include "core/server.h"
@@ -65,12 +66,14 @@ static void set_clocks(jobsrv_job_t *job) {
 
 /* What the spec says beyond its operation's way. Returns 0 or UV_ENOMEM. */
 static int make_plan(jobsrv_job_t *job, const jobsrv_spec_t *spec) {
-  if (!jobsrv__limits_differ(spec))
+  if (!jobsrv__limits_differ(spec) && spec->group == NULL)
     return 0;
   if (jobsrv__plan(job) == NULL)
     return UV_ENOMEM;
   jobsrv__limits_apply(&job->plan->limits, spec);
-  return 0;
+  return spec->group != NULL && job->operation != NULL
+             ? jobsrv__group_join(job, spec->group)
+             : 0;
 }
 
 /* Whether one more job may come, before anything is looked at or made. */
