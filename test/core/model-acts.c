@@ -137,7 +137,8 @@ void m_create(model *m, mjob *j, const mspec *spec) {
   m->njobs = j->number + 1;
   m->stats.created++;
   first_state(m, j);
-  if (parent != NULL && (m_terminal(parent->state) || parent->asked != 0))
+  if (parent != NULL && (m_terminal(parent->state) || parent->asked != 0 ||
+                         parent->attempt_asked != 0))
     m_ask(m, j, JOBSRV_REASON_PARENT);
   else if (spec->token != 0 && m->tokens[spec->token] != 0)
     m_ask(m, j, m->tokens[spec->token] - 1);
@@ -176,37 +177,46 @@ static const char *code_of(int reason) {
   }
 }
 
-/* The work lets go: what it says counts, unless it was asked to stop. */
-void m_let_go(model *m, mjob *j, mgo how, const char *code, uint64_t delay) {
+/* While a drain lets it finish, but begin nothing. */
+static int may_go_on(const model *m, const mjob *j) {
+  return !m->draining || j->spec.op < 0 ||
+         m->ops[j->spec.op].on_drain == JOBSRV_DRAIN_FINISH;
+}
+
+/* The attempt has failed, and the job ends or tries again. */
+static void failed(model *m, mjob *j, mgo how, const char *code,
+                   uint64_t delay) {
   const mop *op = j->spec.op >= 0 ? &m->ops[j->spec.op] : NULL;
   int again = how != GO_PERMANENT;
 
+  if (how != GO_AFTER)
+    delay = backoff(&j->spec.retry, j->attempt);
+  if (!again || j->attempt >= j->spec.retry.max || !may_go_on(m, j))
+    m_end(m, j, JOBSRV_STATE_FAILED, code, again);
+  else if (op != NULL && op->refuses_retry)
+    m_end(m, j, JOBSRV_STATE_FAILED, code, 0);
+  else if (j->deadline_over)
+    m_end(m, j, JOBSRV_STATE_FAILED, "deadline", 0);
+  else
+    retry(m, j, code, delay);
+}
+
+/* The work lets go: what it says counts, unless it was asked to stop. */
+void m_let_go(model *m, mjob *j, mgo how, const char *code, uint64_t delay) {
   if (how == GO_COMPLETE) {
     m_end(m, j, JOBSRV_STATE_COMPLETED, NULL, 0);
-    return;
-  }
-  if (j->asked != 0) {
+  } else if (j->asked != 0) {
     code = code_of(j->asked - 1);
     m_end(m, j, code != NULL ? JOBSRV_STATE_FAILED : JOBSRV_STATE_CANCELLED,
           code, -1);
-    return;
-  }
-  if (j->attempt_asked != 0)
-    code = code_of(j->attempt_asked - 1);
-  else if (how == GO_SNOOZE) {
+  } else if (how == GO_SNOOZE && j->attempt_asked == 0) {
     j->snoozed = 1;
     retry(m, j, NULL, delay);
-    return;
+  } else {
+    if (j->attempt_asked != 0 && how != GO_PERMANENT)
+      code = code_of(j->attempt_asked - 1);
+    failed(m, j, how, code, delay);
   }
-  if (again && j->attempt < j->spec.retry.max) {
-    if (op == NULL || !op->refuses_retry) {
-      retry(m, j, code,
-            how == GO_AFTER ? delay : backoff(&j->spec.retry, j->attempt));
-      return;
-    }
-    again = 0;
-  }
-  m_end(m, j, JOBSRV_STATE_FAILED, code, again);
 }
 
 void m_heartbeat(model *m, mjob *j) {
@@ -319,12 +329,19 @@ static uint32_t used(const model *m, int op) {
   return n;
 }
 
-static int group_is_busy(const model *m, int group) {
-  if (group == 0)
+/* An attempt has it from its start to its end, suspended or not. */
+static int group_is_busy(const model *m, const mjob *of) {
+  if (of->spec.group == 0)
     return 0;
-  for (int i = m->first; i < m->njobs; i++)
-    if (has_slot(m, &m->jobs[i]) && m->jobs[i].spec.group == group)
+  for (int i = m->first; i < m->njobs; i++) {
+    const mjob *j = &m->jobs[i];
+
+    if (j != of && j->known && j->spec.group == of->spec.group &&
+        (j->state == JOBSRV_STATE_RUNNING ||
+         j->state == JOBSRV_STATE_SUSPENDED ||
+         (j->state == JOBSRV_STATE_QUEUED && j->resumed)))
       return 1;
+  }
   return 0;
 }
 
@@ -332,12 +349,30 @@ static int fits(uint32_t cap, uint32_t in_use, uint32_t weight) {
   return cap == 0 || in_use == 0 || in_use + weight <= cap;
 }
 
-/* What lets others pass it by, the rate aside. */
-static int passed_by(const model *m, const mjob *j) {
+static int fits_its_op(const model *m, const mjob *j) {
   const mop *op = &m->ops[j->spec.op];
 
-  return !fits(op->max_running, used(m, j->spec.op), j->spec.weight) ||
-         group_is_busy(m, j->spec.group);
+  return fits(op->max_running, used(m, j->spec.op), j->spec.weight);
+}
+
+/* One of its operation that comes first and is too heavy for it. */
+static int op_waits(const model *m, const mjob *j) {
+  for (int i = m->first; i < m->njobs; i++) {
+    const mjob *o = &m->jobs[i];
+
+    if (o->known && o->state == JOBSRV_STATE_QUEUED &&
+        o->spec.op == j->spec.op &&
+        (o->spec.priority > j->spec.priority ||
+         (o->spec.priority == j->spec.priority && o->order < j->order)) &&
+        !fits_its_op(m, o) && !group_is_busy(m, o))
+      return 1;
+  }
+  return 0;
+}
+
+/* What lets others pass it by, the rate aside. */
+static int passed_by(const model *m, const mjob *j) {
+  return group_is_busy(m, j) || !fits_its_op(m, j) || op_waits(m, j);
 }
 
 static int rate_empty(const model *m, const mjob *j) {
@@ -467,13 +502,17 @@ static void settle_wait(mwait *w) {
           : w->what == JOBSRV_WAIT_ALL ? last : first;
 }
 
+void m_settle_waits(model *m) {
+  for (int i = 0; i < MODEL_WAITS; i++)
+    if (m->waits[i].in_use)
+      settle_wait(&m->waits[i]);
+}
+
 void m_settle(model *m) {
   while (m->first < m->njobs && !m->jobs[m->first].known)
     m->first++;
   m_dispatch(m);
-  for (int i = 0; i < MODEL_WAITS; i++)
-    if (m->waits[i].in_use)
-      settle_wait(&m->waits[i]);
+  m_settle_waits(m);
   if (!m->draining)
     return;
   m->drained = 1;

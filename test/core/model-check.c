@@ -160,6 +160,26 @@ static void check_found(world *w, const mjob *j) {
     differ(w, "job %d's handle gives another", j->number);
 }
 
+/* What is known, or waited for, may hold on to others. */
+static int may_be_referenced(const world *w, const mjob *j) {
+  for (int i = 0; i < MODEL_WAITS; i++)
+    for (size_t k = 0; w->m.waits[i].in_use && k < w->m.waits[i].n; k++)
+      if (w->m.waits[i].jobs[k] == j)
+        return 1;
+  for (int i = 0; i < w->m.njobs; i++) {
+    const mjob *o = &w->m.jobs[i];
+
+    if (!o->known && o->held == 0)
+      continue;
+    if (o->spec.parent == j)
+      return 1;
+    for (size_t k = 0; k < o->spec.nafter; k++)
+      if (o->spec.after[k] == j)
+        return 1;
+  }
+  return 0;
+}
+
 static void check_gone_one(world *w, int at) {
   const mjob *j = &w->m.jobs[w->m.gone[at]];
   int told = w->m.ngone - at <= (int) w->m.options.max_expired;
@@ -171,7 +191,8 @@ static void check_gone_one(world *w, int at) {
            w->m.ngone - at, got);
   if (jobsrv_job_by_handle(w->srv, j->handle) != NULL)
     differ(w, "job %d has gone and its handle gives one", j->number);
-  if (j->released != (j->held == 0))
+  if (j->released > 1 || (j->held > 0 && j->released != 0) ||
+      (j->held == 0 && j->released == 0 && !may_be_referenced(w, j)))
     differ(w, "job %d has gone: %d references, %d releases", j->number,
            j->held, j->released);
 }

@@ -58,6 +58,10 @@ static void begin_wait(world *w, mwait *u) {
   u->timer.at = m_later(w->m.now, timeout);
   if (u->timer.at == UINT64_MAX)
     u->timer.at = 0;
+  if (timeout == 0) { /* it looks now, and tells later */
+    m_settle_waits(&w->m);
+    m_time_out(&w->m, u);
+  }
 }
 
 void step_wait(world *w) {

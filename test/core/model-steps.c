@@ -49,9 +49,7 @@ void step_finish(world *w) {
     return;
   if (how == GO_SNOOZE && j->spec.op < 0)
     how = GO_COMPLETE;
-  if (how == GO_SNOOZE && j->attempt_asked != 0 && j->asked == 0)
-    how = GO_FAIL;
-  if (how == GO_PERMANENT && j->attempt_asked != 0 && j->asked == 0)
+  if (how == GO_SNOOZE && w->m.draining)
     how = GO_FAIL;
   say(w, "%s job %d, %d", words[how], j->number, (int) delay);
   switch (how) {
@@ -252,6 +250,13 @@ static int may_edit(const mjob *j) {
 static void edit_time(model *m, mjob *j, uint64_t run_at) {
   j->spec.run_at = run_at;
   m_disarm(j, T_TIME);
+  if (j->state == JOBSRV_STATE_RETRYING) {
+    if (run_at <= m->wall)
+      m_enqueue(m, j);
+    else
+      m_arm(m, j, T_RETRY, m->now + (run_at - m->wall));
+    return;
+  }
   if (run_at > m->wall) {
     j->run_at = run_at;
     j->hold = (j->hold & ~H_TIME) | H_WALL;
@@ -309,9 +314,9 @@ static void draw_edit(world *w, mjob *j, mspec *s) {
   s->retain = one_in(w, 4) ? draw_ms(w) : 0;
   if (has(w, F_RETRY))
     s->retry.max = one_in(w, 4) ? (uint32_t) (1 + below(w, 5)) : 0;
-  if (has(w, F_DELAY) && one_in(w, 3) && j->state != JOBSRV_STATE_RETRYING) {
+  if (has(w, F_DELAY) && one_in(w, 3)) {
     s->run_at = w->m.wall + draw_ms(w);
-    if (j->state == JOBSRV_STATE_SCHEDULED && one_in(w, 2))
+    if (j->state != JOBSRV_STATE_QUEUED && one_in(w, 2))
       s->run_at -= 200001;
   }
 }
@@ -357,10 +362,9 @@ void step_after(world *w) {
   mjob *j = mostly(w, waits_to_start), *other = pick(w, is_at_hand);
   int got, want = 0;
 
-  if (j == NULL || other == NULL || j->spec.nafter >= MODEL_AFTER ||
-      j->state == JOBSRV_STATE_RETRYING)
+  if (j == NULL || other == NULL || j->spec.nafter >= MODEL_AFTER)
     return;
-  if (!may_edit(j))
+  if (!may_edit(j) || j->state == JOBSRV_STATE_RETRYING)
     want = JOBSRV_ESTATE;
   else if (m_waits_for(other, j))
     want = JOBSRV_ECYCLE;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma weak jobsrv_job_edit
 #pragma weak jobsrv_job_after
-#pragma weak jobsrv_wait
-#pragma weak jobsrv_wait_cancel
 #pragma weak jobsrv_find_unique
 #pragma weak jobsrv_job_fail_permanently
 #pragma weak jobsrv_job_retry_after

@@ -155,6 +155,8 @@ static void fire(model *m, mjob *j, mtimer_kind kind) {
     case T_DEADLINE:
       if (j->state != JOBSRV_STATE_RUNNING)
         m_end(m, j, JOBSRV_STATE_FAILED, "deadline", 0);
+      else if (j->attempt_asked != 0)
+        j->deadline_over = 1;
       else
         m_ask(m, j, JOBSRV_REASON_DEADLINE);
       break;
@@ -215,18 +217,20 @@ static void look_for_ties(model *m, mjob *first, mtimer_kind kind) {
     m->ambiguous = 1, m->why = "a clock and the drain at once";
 }
 
-static void due_waits(model *m) {
-  for (int i = 0; i < MODEL_WAITS; i++) {
-    mwait *w = &m->waits[i];
+void m_time_out(model *m, mwait *w) {
+  if (!w->in_use || w->timer.at == 0 || w->timer.at > m->now)
+    return;
+  w->timer.at = 0;
+  w->in_use = 0;
+  w->calls++;
+  w->status = UV_ETIMEDOUT;
+  w->by = NULL;
+}
 
-    if (!w->in_use || w->timer.at == 0 || w->timer.at > m->now)
-      continue;
-    w->timer.at = 0;
-    w->in_use = 0;
-    w->calls++;
-    w->status = UV_ETIMEDOUT;
-    w->by = NULL;
-  }
+static void due_waits(model *m) {
+  m_settle_waits(m);
+  for (int i = 0; i < MODEL_WAITS; i++)
+    m_time_out(m, &m->waits[i]);
 }
 
 static void due_wall(model *m) {
@@ -335,13 +339,12 @@ static void stop(model *m, mjob *j) {
     m_let_go(m, j, GO_COMPLETE, NULL, 0);
 }
 
-/* The last attempt is the job's own end; one before can be followed. */
+static void ask_children(model *m, const mjob *parent);
+
+/* This attempt is to stop; what becomes of the job is seen when it has. */
 static void ask_attempt(model *m, mjob *j, int reason) {
-  if (j->attempt >= j->spec.retry.max) {
-    m_ask(m, j, reason);
-    return;
-  }
   j->attempt_asked = reason + 1;
+  ask_children(m, j);
   stop(m, j);
 }
 

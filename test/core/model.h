@@ -46,7 +46,7 @@ enum {
   F_FROM = 1 << 18,    /* jobsrv_submit_from() */
   F_INFO = 1 << 19,    /* more members of the info, more refusals */
   MODEL_ALL = (1 << 20) - 1,
-  MODEL_FEATURES = F_RETAIN | F_LIST | F_DRAIN | F_BURST | F_FROM
+  MODEL_FEATURES = F_RETAIN | F_LIST | F_DRAIN | F_BURST | F_FROM | F_WAIT
 };
 
 /* What an operation does when it is started, and when asked to stop. */
@@ -164,6 +164,7 @@ struct mjob {
   uint64_t left_attempt, left_silence;  /* while suspended */
   int asked;            /* reason + 1; 0: not asked to stop */
   int attempt_asked;    /* the same, for this attempt only */
+  int deadline_over;    /* while the attempt was to stop */
   int stuck_calls;
   int abandoned, cancellable, answered, late;
   const char *code;     /* of the error; NULL: none */
@@ -259,6 +260,9 @@ void m_tick(model *m, uint64_t now);
 void m_set_wall(model *m, uint64_t wall);
 /* What later parts of the turn bring: starts, calls back. */
 void m_settle(model *m);
+/* A wait that is met is decided, though its call may come later. */
+void m_settle_waits(model *m);
+void m_time_out(model *m, mwait *w);
 
 /* Calls. What returns int gives what the library's is to return. */
 void m_create(model *m, mjob *j, const mspec *spec);
