@@ -11,8 +11,8 @@
  *   NAMED   the value of name=value, name: value and "name":"value", where the
  *           name ends in one of: password passwd passphrase secret token apikey
  *           accesskey secretkey privatekey authkey signingkey encryptionkey
- *           masterkey sharedkey credential credentials authorization cookie
- *           sessionid; any case, with or without '-' and '_' inside
+ *           masterkey sharedkey credential credentials authorization cookie;
+ *           any case, with or without '-' and '_' inside
  *   JWT     three parts of base64url, of which the first begins "eyJ"
  *   PEM     a PRIVATE KEY block of any kind and size, up to its END line, or
  *           all that follows if there is none

@@ -9,6 +9,7 @@
  */
 
 #include "jobsrv/narrate.h"
+#include "jobsrv/redact.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -50,6 +51,10 @@ typedef struct jobsrv_sink_options_s {
   int level;   /* 0: JOBSRV_INFO; events below do not come. State changes and
                   ends are at JOBSRV_INFO */
   jobsrv_sink_filter_t filter;
+  jobsrv_redactor_t *redactor; /* what takes secrets out of its events; NULL:
+                                  one with all defaults. Referenced */
+  int unredacted; /* 1: none does; for a sink that only those read who may see
+                     every job's secrets */
 } jobsrv_sink_options_t;
 
 static inline void jobsrv_sink_options_init(jobsrv_sink_options_t *options) {

@@ -28,6 +28,7 @@ void jobsrv__narration_attach(jobsrv__narration_t *narration, jobsrv_t *srv) {
   jobsrv__buf_init(&narration->body, &srv->alloc, 0);
   jobsrv__buf_init(&narration->text, &srv->alloc, 0);
   jobsrv__buf_init(&narration->json, &srv->alloc, 0);
+  jobsrv__redacted_init(&narration->redacted, &srv->alloc);
 }
 
 void jobsrv__narration_free(jobsrv__narration_t *narration,
@@ -35,6 +36,9 @@ void jobsrv__narration_free(jobsrv__narration_t *narration,
   jobsrv__buf_free(&narration->body);
   jobsrv__buf_free(&narration->text);
   jobsrv__buf_free(&narration->json);
+  jobsrv__redacted_free(&narration->redacted);
+  if (narration->redactor != NULL)
+    jobsrv_redactor_unref(narration->redactor);
   jobsrv__free(alloc, narration);
 }
 

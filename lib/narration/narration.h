@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "jobsrv/sink.h"
 #include "narration/log.h"
+#include "narration/redact_event.h"
 
 typedef struct jobsrv__writer_s jobsrv__writer_t;
 typedef struct jobsrv__narration_s jobsrv__narration_t;
@@ -23,6 +24,7 @@ struct jobsrv_sink_s {
   int level;
   uint64_t born;      /* events numbered up to here are not for it */
   jobsrv_sink_filter_t *filter; /* one block with its texts; NULL: all */
+  jobsrv_redactor_t *redactor;  /* NULL: none */
 };
 
 struct jobsrv__narration_s {
@@ -36,6 +38,8 @@ struct jobsrv__narration_s {
   jobsrv__buf_t text;         /* of a child's line, for sinks */
   jobsrv__buf_t json;         /* of the event that is being delivered */
   jobsrv__writer_t *writer;   /* NULL until the first sink that blocks */
+  jobsrv_redactor_t *redactor; /* with all defaults; NULL until one needs it */
+  jobsrv__redacted_t redacted;
 };
 
 static inline jobsrv__narration_t *jobsrv__narration(const jobsrv_t *srv) {

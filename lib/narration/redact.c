@@ -41,7 +41,6 @@ static const struct {
   { "credentials", JOBSRV__UNTIL_DELIMITER },
   { "authorization", JOBSRV__UNTIL_CREDENTIALS },
   { "cookie", JOBSRV__UNTIL_LINE },
-  { "sessionid", JOBSRV__UNTIL_DELIMITER },
 };
 
 static const jobsrv_redact_pattern_t vendors[] = {

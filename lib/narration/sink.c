@@ -109,6 +109,29 @@ int jobsrv_sink_set_filter(jobsrv_sink_t *sink,
   return 0;
 }
 
+/* ---- what they may see of them ---- */
+
+/* The one that goes with the options, with a reference; NULL: none. */
+static int redactor_for(jobsrv__narration_t *narration,
+                        const jobsrv_sink_options_t *options,
+                        jobsrv_redactor_t **out) {
+  jobsrv_redactor_t *redactor = options->redactor;
+  int err = 0;
+
+  *out = NULL;
+  if (options->unredacted)
+    return redactor != NULL ? UV_EINVAL : 0;
+  if (redactor == NULL && narration->redactor == NULL)
+    err = jobsrv_redactor_new(&narration->redactor,
+                              &narration->logs.srv->alloc, NULL);
+  if (err != 0)
+    return err;
+  if (redactor == NULL)
+    redactor = narration->redactor;
+  *out = jobsrv_redactor_ref(redactor);
+  return 0;
+}
+
 /* ---- coming and going ---- */
 
 int jobsrv_sink_add(jobsrv_t *srv,
@@ -138,7 +161,10 @@ int jobsrv_sink_add(jobsrv_t *srv,
   if (sink == NULL)
     return UV_ENOMEM;
   err = filter_copy(&srv->alloc, &how.filter, &sink->filter);
+  if (err == 0)
+    err = redactor_for(narration, &how, &sink->redactor);
   if (err != 0) {
+    jobsrv__free(&srv->alloc, sink->filter);
     jobsrv__free(&srv->alloc, sink);
     return err;
   }
@@ -163,6 +189,8 @@ void jobsrv_sink_remove(jobsrv_sink_t *sink) {
   atomic_fetch_sub_explicit(&srv->sinks, 1, memory_order_relaxed);
   if (sink->ops.close != NULL)
     sink->ops.close(sink->self);
+  if (sink->redactor != NULL)
+    jobsrv_redactor_unref(sink->redactor);
   jobsrv__free(&srv->alloc, sink->filter);
   jobsrv__free(&srv->alloc, sink);
 }
@@ -185,11 +213,16 @@ static void deliver(jobsrv__narration_t *narration,
   jobsrv__queue_t *mark = &narration->mark;
   jobsrv_sink_t *sink;
 
+  jobsrv__redacted_forget(&narration->redacted);
   while (at != head && !narration->closed) {
     sink = JOBSRV__CONTAINER(at, jobsrv_sink_t, link);
     jobsrv__queue_push_front(at, mark); /* behind `at` */
     if (wants(sink, event))
-      sink->ops.event(sink->self, event);
+      sink->ops.event(sink->self,
+                      sink->redactor != NULL
+                          ? jobsrv__redacted(&narration->redacted,
+                                             sink->redactor, event)
+                          : event);
     at = mark->next;
     jobsrv__queue_remove(mark);
   }

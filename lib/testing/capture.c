@@ -123,7 +123,8 @@ static const jobsrv_sink_ops_t ops = {
 
 int jobsrv_capture_new(jobsrv_capture_t **out, jobsrv_t *srv, size_t max) {
   static const jobsrv_sink_options_t all = { .size = sizeof(all),
-                                             .level = JOBSRV_TRACE };
+                                             .level = JOBSRV_TRACE,
+                                             .unredacted = 1 };
   const jobsrv_alloc_t *alloc = jobsrv_allocator(srv);
   jobsrv_capture_t *capture = jobsrv__zalloc(alloc, sizeof(*capture));
   int err = UV_ENOMEM;

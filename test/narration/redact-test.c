@@ -376,5 +376,5 @@ int main(void) {
     cmocka_unit_test(masking_again_changes_nothing),
   };
 
-  return cmocka_run_group_tests(tests, NULL, NULL);
+  return RUN_GROUP(tests);
 }

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "narration/redact_event.h"
+
+#include "base/json_scan.h"
+#include "base/utf8.h"
+#include "narration/encode.h"
+#include "narration/redact_find.h"
+
+#include <string.h>
+
+#include <uv.h>
+
+/*
+ * A string is looked at with its escapes undone, and goes as it stands if it
+ * holds no secret. What has been passed over is copied when there is something
+ * to replace, so clean JSON is never copied.
+ */
+typedef struct {
+  const jobsrv_redactor_t *by;
+  jobsrv__buf_t *to;
+  jobsrv__buf_t *scratch;
+  const char *end;
+  const char *copied; /* what is before it has been copied, or replaced */
+  int changed;
+} walker;
+
+static void copy_up_to(walker *w, const char *p) {
+  (void) jobsrv__buf_append(w->to, w->copied, (size_t) (p - w->copied));
+  w->copied = p;
+}
+
+/* `p` to `next` goes, `text` stands in its place, as a string. */
+static void replace(walker *w,
+                    const char *p,
+                    const char *next,
+                    const char *text,
+                    size_t len) {
+  copy_up_to(w, p);
+  jobsrv__json_string(w->to, text, len, 0);
+  w->copied = next;
+  w->changed = 1;
+}
+
+/* The content of a string, escapes undone, in `scratch`. */
+static void unescape(walker *w, const char *p, const char *end) {
+  char bytes[4];
+
+  jobsrv__buf_reset(w->scratch);
+  while (p < end)
+    (void) jobsrv__buf_append(
+        w->scratch, bytes,
+        jobsrv__utf8_encode(bytes, jobsrv__json_string_next(&p, end)));
+}
+
+static void look_at_string(walker *w, const char *p, const char *next) {
+  const char *text = p + 1;
+  size_t len = (size_t) (next - 1 - text);
+  size_t out;
+  char *room;
+
+  if (memchr(text, '\\', len) != NULL) {
+    unescape(w, text, next - 1);
+    text = w->scratch->data;
+    len = w->scratch->len;
+  }
+  if (w->scratch->failed || !jobsrv_redacts(w->by, text, len))
+    return;
+  if (text == p + 1) {
+    jobsrv__buf_reset(w->scratch);
+    if (jobsrv__buf_append(w->scratch, text, len) != 0)
+      return;
+  }
+  out = jobsrv_redact(w->by, w->scratch->data, len, NULL, 0);
+  room = jobsrv__buf_reserve(w->scratch, out);
+  if (room == NULL)
+    return;
+  (void) jobsrv_redact(w->by, w->scratch->data, len, room, out);
+  replace(w, p, next, room, out);
+}
+
+static int name_is_secret(walker *w, const char *p, const char *end) {
+  if (memchr(p, '\\', (size_t) (end - p)) == NULL)
+    return jobsrv_redacts_name(w->by, p, (size_t) (end - p));
+  unescape(w, p, end);
+  return !w->scratch->failed &&
+         jobsrv_redacts_name(w->by, w->scratch->data, w->scratch->len);
+}
+
+/* 1 if there is something to hide in what begins at `p`. */
+static int is_worth_it(const walker *w, const char *p, const char *next) {
+  const char *mask = w->by->replacement;
+  size_t len = (size_t) (next - p);
+
+  if (*p == 'n' || *p == 't' || *p == 'f')
+    return 0;
+  if (*p != '"')
+    return 1;
+  return len > 2 && (len - 2 != strlen(mask) ||
+                     memcmp(p + 1, mask, len - 2) != 0);
+}
+
+static void walk(walker *w, const char *p) {
+  const char *next, *value;
+
+  while (p < w->end) {
+    if (*p != '"') {
+      p++;
+      continue;
+    }
+    next = jobsrv__json_skip_string(p, w->end);
+    value = jobsrv__json_skip_space(next, w->end);
+    if (value == w->end || *value != ':') {
+      look_at_string(w, p, next);
+      p = next;
+      continue;
+    }
+    value = jobsrv__json_skip_space(value + 1, w->end);
+    if (name_is_secret(w, p + 1, next - 1)) {
+      next = jobsrv__json_skip_value(value, w->end);
+      if (is_worth_it(w, value, next))
+        replace(w, value, next, w->by->replacement, w->by->replacement_len);
+      value = next;
+    }
+    p = value;
+  }
+}
+
+int jobsrv__redact_json(const jobsrv_redactor_t *by,
+                        const char *json,
+                        size_t len,
+                        jobsrv__buf_t *to,
+                        jobsrv__buf_t *scratch) {
+  walker w = { by, to, scratch, json + len, json, 0 };
+  size_t before = to->len;
+
+  jobsrv__buf_reset(scratch);
+  walk(&w, json);
+  if (w.changed)
+    copy_up_to(&w, w.end);
+  if (to->failed || scratch->failed) {
+    to->len = before;
+    return UV_ENOMEM;
+  }
+  return w.changed;
+}

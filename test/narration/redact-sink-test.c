@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Row 54: what sinks see of secrets. */
+
+#include "world.h"
+
+#include <jansson.h>
+
+#define MASK "[REDACTED]"
+
+/* Keeps the texts of the last narrated event. */
+typedef struct {
+  char human[256];
+  char cute[256];
+  char target[256];
+  char field[256];
+  char payload[256];
+  char json[2048];
+  int n;
+} spy_t;
+
+static void keep(char to[256], const char *text) {
+  (void) snprintf(to, 256, "%s", text != NULL ? text : "(none)");
+}
+
+static void on_event(void *self, const jobsrv_event_t *event) {
+  spy_t *spy = self;
+  json_t *json;
+
+  if (event->kind != JOBSRV_KIND_NARRATION && event->kind != JOBSRV_KIND_DATA)
+    return;
+  spy->n++;
+  keep(spy->human, event->human);
+  keep(spy->cute, event->cute);
+  keep(spy->target, event->target);
+  keep(spy->payload, event->payload);
+  keep(spy->field, event->nfields > 0 ? event->fields[0].as.string : NULL);
+  (void) snprintf(spy->json, sizeof(spy->json), "%.*s",
+                  (int) event->json_len,
+                  event->json != NULL ? event->json : "(none)");
+  if (event->json != NULL) {
+    json = json_loadb(event->json, event->json_len, 0, NULL);
+    assert_non_null(json);
+    json_decref(json);
+  }
+}
+
+static const jobsrv_sink_ops_t ops = { .size = sizeof(ops),
+                                       .event = on_event };
+
+static void add(world_t *world,
+                spy_t *spy,
+                jobsrv_redactor_t *redactor,
+                int unredacted) {
+  jobsrv_sink_options_t options;
+
+  jobsrv_sink_options_init(&options);
+  options.redactor = redactor;
+  options.unredacted = unredacted;
+  assert_ok(jobsrv_sink_add(world->srv, &ops, spy, &options, NULL));
+}
+
+static void a_sink_sees_no_secret_unless_it_is_said_that_it_may(void **state) {
+  spy_t shared = { 0 }, own = { 0 };
+  jobsrv_field_t field = { .key = "note", .type = JOBSRV_FIELD_STRING,
+                           .as.string = "api_key=abc" };
+  jobsrv_event_t event = { .action = "a",
+                           .target = "ftp://me:pw@host/",
+                           .human = "login with password=hunter2",
+                           .cute = "Bearer abc123xyz came",
+                           .fields = &field,
+                           .nfields = 1 };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  add(&world, &shared, NULL, 0);
+  add(&world, &own, NULL, 1);
+  assert_ok(jobsrv_narrate_event(job, &event));
+  assert_string_equal(shared.human, "login with password=" MASK);
+  assert_string_equal(shared.cute, "Bearer " MASK " came");
+  assert_string_equal(shared.target, "ftp://" MASK "@host/");
+  assert_string_equal(shared.field, "api_key=" MASK);
+  assert_null(strstr(shared.json, "hunter2"));
+  assert_null(strstr(shared.json, "abc"));
+  assert_non_null(strstr(shared.json, "login with password=" MASK));
+  assert_string_equal(own.human, event.human);
+  assert_non_null(strstr(own.json, "hunter2"));
+  assert_string_equal(own.field, "api_key=abc");
+  world_close(&world);
+}
+
+static void a_field_with_a_secret_name_is_masked_whole(void **state) {
+  jobsrv_field_t fields[] = {
+    { .key = "db-password", .type = JOBSRV_FIELD_I64, .as.i64 = 1234 },
+    { .key = "tokens_in", .type = JOBSRV_FIELD_U64, .as.u64 = 7 },
+    { .key = "more", .type = JOBSRV_FIELD_JSON,
+      .as.string = "{\"secret\":[1,2],\"a\":\"x\\nBearer abc123xyz\"}" },
+  };
+  jobsrv_event_t event = { .human = "x", .fields = fields, .nfields = 3 };
+  spy_t spy = { 0 };
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  add(&world, &spy, NULL, 0);
+  assert_ok(jobsrv_narrate_event(begin_job(&world), &event));
+  assert_string_equal(spy.field, MASK);
+  assert_non_null(strstr(spy.json, "\"db-password\":\"" MASK "\""));
+  assert_non_null(strstr(spy.json, "\"tokens_in\":7"));
+  assert_non_null(strstr(spy.json, "{\"secret\":\"" MASK
+                                   "\",\"a\":\"x\\nBearer " MASK "\"}"));
+  assert_null(strstr(spy.json, "1234"));
+  world_close(&world);
+}
+
+static void data_for_programs_is_masked_and_stays_json(void **state) {
+  spy_t spy = { 0 };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  add(&world, &spy, NULL, 0);
+  assert_ok(jobsrv_data_event(
+      job, "a", "{\"pass\\u0077ord\":{\"x\":1},\"b\":null,\"token\":null}", 0));
+  assert_string_equal(spy.payload, "{\"pass\\u0077ord\":\"" MASK
+                                   "\",\"b\":null,\"token\":null}");
+  assert_non_null(strstr(spy.json, spy.payload));
+  assert_ok(jobsrv_data_event(job, "a", "[\"token=\\\"x\\\" y\"]", 0));
+  assert_string_equal(spy.payload, "[\"token=\\\"" MASK "\\\" y\"]");
+  world_close(&world);
+}
+
+static void each_sink_may_have_a_redactor_of_its_own(void **state) {
+  static const char *const names[] = { "seat" };
+  jobsrv_redact_options_t options;
+  jobsrv_redactor_t *redactor;
+  spy_t first = { 0 }, second = { 0 }, third = { 0 };
+  world_t world;
+
+  (void) state;
+  jobsrv_redact_options_init(&options);
+  options.classes = JOBSRV_REDACT_NOTHING;
+  options.names = names;
+  options.nnames = 1;
+  options.replacement = "\"?\"";
+  assert_ok(jobsrv_redactor_new(&redactor, NULL, &options));
+  world_open(&world);
+  add(&world, &first, redactor, 0);
+  add(&world, &second, NULL, 0);
+  add(&world, &third, redactor, 0);
+  jobsrv_redactor_unref(redactor); /* the sinks have theirs */
+  assert_ok(jobsrv_narrate(begin_job(&world), "a", "seat=3 token=4"));
+  assert_string_equal(first.human, "seat=\"?\" token=4");
+  assert_string_equal(second.human, "seat=3 token=" MASK);
+  assert_string_equal(third.human, first.human);
+  world_close(&world);
+}
+
+static void a_redactor_for_a_sink_that_has_none_is_refused(void **state) {
+  jobsrv_sink_options_t options;
+  jobsrv_redactor_t *redactor;
+  world_t world;
+  spy_t spy;
+
+  (void) state;
+  world_open(&world);
+  assert_ok(jobsrv_redactor_new(&redactor, NULL, NULL));
+  jobsrv_sink_options_init(&options);
+  options.redactor = redactor;
+  options.unredacted = 1;
+  assert_err(jobsrv_sink_add(world.srv, &ops, &spy, &options, NULL), UV_EINVAL);
+  jobsrv_redactor_unref(redactor);
+  world_close(&world);
+}
+
+static void without_memory_no_text_passes(void **state) {
+  spy_t spy = { 0 };
+  jobsrv_job_t *job;
+  world_t world;
+  int withheld = 0;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  add(&world, &spy, NULL, 0);
+  assert_ok(jobsrv_narrate(job, "a", "warm"));
+  for (uint64_t after = 0; after < 12; after++) {
+    jobsrv_faults_fail(&world.faults, after, UINT64_MAX);
+    spy.n = 0;
+    (void) jobsrv_narrate(job, "a", "token=%0*d", 200 << after, 7);
+    jobsrv_faults_fail(&world.faults, 0, 0);
+    if (spy.n == 1) {
+      assert_null(strstr(spy.human, "00000"));
+      assert_null(strstr(spy.json, "00000"));
+      withheld += strcmp(spy.human, MASK) == 0;
+    }
+  }
+  assert_true(withheld > 0);
+  world_close(&world);
+}
+
+int main(void) {
+  static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_sink_sees_no_secret_unless_it_is_said_that_it_may),
+    cmocka_unit_test(a_field_with_a_secret_name_is_masked_whole),
+    cmocka_unit_test(data_for_programs_is_masked_and_stays_json),
+    cmocka_unit_test(each_sink_may_have_a_redactor_of_its_own),
+    cmocka_unit_test(a_redactor_for_a_sink_that_has_none_is_refused),
+    cmocka_unit_test(without_memory_no_text_passes),
+  };
+
+  return RUN_GROUP(tests);
+}
