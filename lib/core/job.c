@@ -21,22 +21,6 @@ jobsrv_job_t *jobsrv_job_ref(jobsrv_job_t *job) {
   return job;
 }
 
-static void on_unref(jobsrv__mail_t *mail, void *owner) {
-  (void) owner;
-  jobsrv__job_free(JOBSRV__CONTAINER(mail, jobsrv_job_t, mail));
-}
-
-void jobsrv_job_unref(jobsrv_job_t *job) {
-  if (atomic_fetch_sub_explicit(&job->refs, 1, memory_order_acq_rel) != 1)
-    return;
-  if (!jobsrv__on_loop(job->srv)) {
-    job->mail.run = on_unref;
-    if (jobsrv__mailbox_post(job->srv->mailbox, &job->mail) == 0)
-      return;
-  }
-  jobsrv__job_free(job);
-}
-
 void jobsrv__finish_clear(const jobsrv_alloc_t *alloc,
                           jobsrv__finish_t *finish) {
   if (finish->owns_code)
@@ -49,14 +33,16 @@ static void payload_clear(jobsrv_job_t *job) {
   jobsrv__payload_drop(&job->srv->alloc, atomic_exchange(&job->payload, NULL));
 }
 
-void jobsrv__job_free(jobsrv_job_t *job) {
+/* Frees all the slot holds; returns what is above, to be dropped. */
+static jobsrv_token_t *job_free(jobsrv_job_t *job) {
   jobsrv_t *srv = job->srv;
   jobsrv__mailbox_t *mailbox = job->srv->mailbox;
   jobsrv__token_above_t *above;
+  jobsrv_token_t *parent;
 
   srv->observer->gone(job);
   above = job->token.above;
-  jobsrv__token_clear(&job->token);
+  parent = jobsrv__token_clear(&job->token);
   jobsrv__free(&srv->alloc, above);
   if (job->release != NULL)
     job->release(job->data);
@@ -69,6 +55,27 @@ void jobsrv__job_free(jobsrv_job_t *job) {
   if (!atomic_load(&srv->closed))
     jobsrv__slab_give(&srv->registry.slab, job);
   jobsrv__mailbox_unref(mailbox);
+  return parent;
+}
+
+static void on_unref(jobsrv__mail_t *mail, void *owner) {
+  (void) owner;
+  jobsrv_token_unref(job_free(JOBSRV__CONTAINER(mail, jobsrv_job_t, mail)));
+}
+
+jobsrv_token_t *jobsrv__job_drop(jobsrv_job_t *job) {
+  if (atomic_fetch_sub_explicit(&job->refs, 1, memory_order_acq_rel) != 1)
+    return NULL;
+  if (!jobsrv__on_loop(job->srv)) {
+    job->mail.run = on_unref;
+    if (jobsrv__mailbox_post(job->srv->mailbox, &job->mail) == 0)
+      return NULL;
+  }
+  return job_free(job);
+}
+
+void jobsrv_job_unref(jobsrv_job_t *job) {
+  jobsrv_token_unref(&job->token);
 }
 
 uint64_t jobsrv__job_number(jobsrv_job_t *job, uint64_t *server_seq) {
@@ -131,6 +138,8 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
   jobsrv__job_move(job, how);
   if (jobsrv_token_reason(&job->token) != NULL)
     jobsrv__token_fire(&job->token); /* a finish may overtake the request */
+  else if (how != JOBSRV_STATE_COMPLETED)
+    jobsrv__token_lapse(&job->token);
   jobsrv__waits_ended(job);
   jobsrv__registry_retain(job);
   jobsrv__keep_alive(srv);

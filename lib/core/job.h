@@ -184,8 +184,11 @@ void jobsrv__job_move(jobsrv_job_t *job, jobsrv_state_t to);
 /* The one function that ends a job. Harmless on one that has ended. */
 void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how);
 
-/* The last unref came home, or the close: frees all the slot holds. */
-void jobsrv__job_free(jobsrv_job_t *job);
+/*
+ * [any] Drops a reference. Returns the token above the job's when that was the
+ * last one: a reference to it is the caller's to drop now. Else NULL.
+ */
+jobsrv_token_t *jobsrv__job_drop(jobsrv_job_t *job);
 
 /*
  * The operation has let go: judges by finish and token, then ends the job.

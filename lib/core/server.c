@@ -222,7 +222,7 @@ void jobsrv__handle_closed(jobsrv_t *srv) {
   jobsrv__own_closed(srv);
   if (cb != NULL)
     cb(srv, srv->close_data);
-  jobsrv__token_clear(&srv->root);
+  (void) jobsrv__token_clear(&srv->root);
   jobsrv__mailbox_unref(srv->mailbox);
 }
 

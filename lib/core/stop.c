@@ -77,15 +77,22 @@ void jobsrv__job_look(jobsrv_job_t *job) {
 void jobsrv__job_stop(jobsrv_job_t *job, jobsrv_reason_code_t code) {
   jobsrv_reason_t reason = { .code = code };
 
-  (void) jobsrv__token_set(&job->token, &job->srv->alloc, &reason);
+  int err = jobsrv__token_set(&job->token, &job->srv->alloc, &reason);
+
+  jobsrv_job_ref(job);
   jobsrv__job_look(job);
+  if (err == 0)
+    jobsrv__token_heard(&job->token);
+  jobsrv_job_unref(job);
 }
 
 static void on_look(jobsrv__mail_t *mail, void *owner) {
   jobsrv_job_t *job = JOBSRV__CONTAINER(mail, jobsrv_job_t, token.look);
 
-  if (owner != NULL)
+  if (owner != NULL) {
     jobsrv__job_look(job);
+    jobsrv__token_heard(&job->token);
+  }
   jobsrv_job_unref(job);
 }
 
@@ -101,11 +108,13 @@ int jobsrv_job_cancel(jobsrv_job_t *job, const jobsrv_reason_t *reason) {
   err = jobsrv__token_set(&job->token, &job->srv->alloc, reason);
   if (err != 0)
     return err;
+  jobsrv_job_ref(job);
   if (jobsrv__on_loop(job->srv) && jobsrv__mailbox_empty(job->srv->mailbox)) {
     jobsrv__job_look(job);
+    jobsrv__token_heard(&job->token);
+    jobsrv_job_unref(job);
     return 0;
   }
-  jobsrv_job_ref(job);
   job->token.look.run = on_look;
   if (jobsrv__mailbox_post(job->srv->mailbox, &job->token.look) != 0)
     jobsrv_job_unref(job); /* the server has closed and ended the job */

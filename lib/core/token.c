@@ -11,15 +11,22 @@
  * A child is nothing more than one more watch on its parent, so the tree needs
  * no list of its own: cancelling runs down it as watches fire, on the loop.
  * Other threads need not wait for that: a token without a reason looks upward,
- * along parents that never change.
+ * along parents that never change, while there are reasons in the server that
+ * the loop has not yet taken down to all that is below them.
  *
  * A reason belongs to the token it was set on, or to nobody when it has no
  * text. A token that inherits one points to its ancestor's, which its
- * reference keeps.
+ * reference keeps. What a child job is told stands beside what was said to its
+ * parent from the first, so that telling it needs no memory.
  */
-typedef struct owned_reason_s {
+typedef struct told_s {
   jobsrv_reason_t reason;
-  const jobsrv_token_t *owner;
+  const jobsrv_token_t *owner; /* NULL: whoever owns what is beside it */
+} told;
+
+typedef struct owned_reason_s {
+  told own;
+  told family; /* the same text and actor, as a parent's fate */
   char texts[];
 } owned_reason;
 
@@ -38,8 +45,17 @@ static const jobsrv_reason_t bare[JOBSRV_REASON_MAX] = {
 #undef XX
 };
 
+/* Of one attempt only: each gives way to a request to cancel the job. */
+static const jobsrv_reason_t of_attempt[] = {
+  { JOBSRV_REASON_ATTEMPT_TIMEOUT, NULL, NULL },
+  { JOBSRV_REASON_SILENCE, NULL, NULL },
+};
+
 /* Stands in a token that can no longer be set. */
 static const jobsrv_reason_t sealed = { JOBSRV_REASON_MAX, NULL, NULL };
+
+/* The same, of a job that has failed without anybody's asking it to stop. */
+static const jobsrv_reason_t lapsed = { JOBSRV_REASON_MAX, NULL, NULL };
 
 static const char *const names[JOBSRV_REASON_MAX] = {
 #define XX(name, text) text,
@@ -51,11 +67,25 @@ const char *jobsrv_reason_name(jobsrv_reason_code_t code) {
   return (unsigned int) code < JOBSRV_REASON_MAX ? names[code] : "unknown";
 }
 
+int jobsrv__reason_of_attempt(const jobsrv_reason_t *reason) {
+  return reason == &of_attempt[0] || reason == &of_attempt[1];
+}
+
+/* Whether what stands in a token lets a reason of that code take its place. */
+static int gives_way(const jobsrv_reason_t *there, jobsrv_reason_code_t code) {
+  return there == NULL ||
+         (jobsrv__reason_of_attempt(there) && code <= JOBSRV_REASON_PARENT);
+}
+
+static int is_sealed(const jobsrv_reason_t *reason) {
+  return reason == &sealed || reason == &lapsed;
+}
+
 static int is_bare(const jobsrv_reason_t *reason) {
   for (size_t i = 0; i < JOBSRV_REASON_MAX; i++)
     if (reason == &bare[i])
       return 1;
-  return reason == &sealed;
+  return is_sealed(reason) || jobsrv__reason_of_attempt(reason);
 }
 
 /* The containers of what may not be changed through the pointer at hand. */
@@ -86,15 +116,24 @@ static jobsrv_token_t *parent_of(const jobsrv_token_t *token) {
   return token->above != NULL ? token->above->parent : NULL;
 }
 
+/* What a parent's child jobs are told of its reason. */
+static const jobsrv_reason_t *for_family(const jobsrv_reason_t *reason) {
+  const told *own = CONST_CONTAINER(reason, told, reason);
+
+  if (reason->code == JOBSRV_REASON_PARENT)
+    return reason;
+  if (is_bare(reason))
+    return &bare[JOBSRV_REASON_PARENT];
+  return &CONST_CONTAINER(own, owned_reason, own)->family.reason;
+}
+
 static void reason_free(const jobsrv_token_t *token) {
   const jobsrv_reason_t *reason = atomic_load(&token->reason);
-  owned_reason *owned;
+  const told *own = CONST_CONTAINER(reason, told, reason);
 
-  if (reason == NULL || is_bare(reason))
-    return;
-  owned = JOBSRV__CONTAINER(reason, owned_reason, reason);
-  if (owned->owner == token)
-    jobsrv__free(alloc_of(token), owned);
+  if (reason != NULL && !is_bare(reason) && own->owner == token)
+    jobsrv__free(alloc_of(token),
+                 (void *) (uintptr_t) CONST_CONTAINER(own, owned_reason, own));
 }
 
 static void link_remove(jobsrv_token_link_t *link) {
@@ -105,16 +144,15 @@ static void link_remove(jobsrv_token_link_t *link) {
   link->prev = NULL;
 }
 
-static void on_parent_cancelled(jobsrv_token_watch_t *watch,
-                                const jobsrv_reason_t *reason) {
-  jobsrv_token_t *token = watch->data;
-
+/* Known by its address: to go down to a child is the walk's own business. */
+static void on_above(jobsrv_token_watch_t *watch,
+                     const jobsrv_reason_t *reason) {
+  (void) watch;
   (void) reason;
-  jobsrv__token_adopt(token);
-  if (token->kind == JOBSRV__TOKEN_JOB)
-    jobsrv__job_look(jobsrv__token_job(token));
-  else
-    jobsrv__token_fire(token);
+}
+
+static jobsrv_token_t *child_of(const jobsrv_token_watch_t *watch) {
+  return watch->cb == on_above ? watch->data : NULL;
 }
 
 void jobsrv__token_init(jobsrv_token_t *token,
@@ -124,7 +162,7 @@ void jobsrv__token_init(jobsrv_token_t *token,
   memset(token, 0, sizeof(*token));
   atomic_init(&token->reason, NULL);
   atomic_init(&token->refs, 1);
-  token->kind = kind;
+  token->kind = (uint8_t) kind;
   token->watches.next = &token->watches;
   token->watches.prev = &token->watches;
   if (parent == NULL)
@@ -132,7 +170,9 @@ void jobsrv__token_init(jobsrv_token_t *token,
   token->above = above;
   above->parent = jobsrv_token_ref(parent);
   above->watch.data = token;
-  if (jobsrv_token_watch(parent, &above->watch, on_parent_cancelled))
+  if (above->is_family && is_sealed(atomic_load(&parent->reason)))
+    atomic_init(&token->reason, &bare[JOBSRV_REASON_PARENT]);
+  else if (jobsrv_token_watch(parent, &above->watch, on_above))
     jobsrv__token_adopt(token);
 }
 
@@ -141,7 +181,7 @@ void jobsrv__token_detach(jobsrv_token_t *token) {
     jobsrv_token_unwatch(&token->above->watch);
 }
 
-void jobsrv__token_clear(jobsrv_token_t *token) {
+jobsrv_token_t *jobsrv__token_clear(jobsrv_token_t *token) {
   jobsrv_token_t *parent = parent_of(token);
 
   jobsrv__token_detach(token);
@@ -149,8 +189,7 @@ void jobsrv__token_clear(jobsrv_token_t *token) {
     link_remove(token->watches.next);
   reason_free(token);
   token->above = NULL;
-  if (parent != NULL)
-    jobsrv_token_unref(parent);
+  return parent;
 }
 
 int jobsrv_token_new(jobsrv_token_t **out,
@@ -176,30 +215,29 @@ jobsrv_token_t *jobsrv_token_ref(jobsrv_token_t *token) {
   return token;
 }
 
-void jobsrv_token_unref(jobsrv_token_t *token) {
-  jobsrv_token_t *parent;
+/* Drops a reference; returns the parent, to be dropped next, or NULL. */
+static jobsrv_token_t *own_drop(jobsrv_token_t *token) {
   jobsrv__mailbox_t *mailbox;
+  jobsrv_token_t *parent;
 
+  if (atomic_fetch_sub_explicit(&token->refs, 1, memory_order_acq_rel) != 1 ||
+      token->kind == JOBSRV__TOKEN_ROOT)
+    return NULL;
+  mailbox = jobsrv__token_server(token)->mailbox;
+  parent = jobsrv__token_clear(token);
+  if (parent != NULL && parent->kind == JOBSRV__TOKEN_ROOT)
+    parent = NULL; /* not counted, and may go with the mailbox below */
+  jobsrv__free(alloc_of(token), token);
+  jobsrv__mailbox_unref(mailbox);
+  return parent;
+}
+
+void jobsrv_token_unref(jobsrv_token_t *token) {
   /* A loop, not recursion: a long chain may come apart here all at once. */
-  while (token != NULL) {
-    if (token->kind == JOBSRV__TOKEN_JOB) {
-      jobsrv_job_unref(jobsrv__token_job(token));
-      return;
-    }
-    if (atomic_fetch_sub_explicit(&token->refs, 1, memory_order_acq_rel) != 1 ||
-        token->kind == JOBSRV__TOKEN_ROOT)
-      return;
-    parent = parent_of(token);
-    if (parent != NULL && parent->kind == JOBSRV__TOKEN_ROOT)
-      parent = NULL; /* not counted, and may go with the mailbox below */
-    mailbox = jobsrv__token_server(token)->mailbox;
-    jobsrv__token_detach(token);
-    token->above = NULL;
-    jobsrv__token_clear(token);
-    jobsrv__free(alloc_of(token), token);
-    jobsrv__mailbox_unref(mailbox);
-    token = parent;
-  }
+  while (token != NULL)
+    token = token->kind == JOBSRV__TOKEN_JOB
+                ? jobsrv__job_drop(jobsrv__token_job(token))
+                : own_drop(token);
 }
 
 static size_t bounded(const char *text, size_t max) {
@@ -217,22 +255,25 @@ static const jobsrv_reason_t *reason_copy(const jobsrv_token_t *token,
 
   if (owned == NULL)
     return NULL;
-  owned->owner = token;
-  owned->reason.code = from->code;
+  owned->own.owner = token;
+  owned->own.reason.code = from->code;
   if (from->text != NULL) {
     memcpy(owned->texts, from->text, text);
-    owned->reason.text = owned->texts;
+    owned->own.reason.text = owned->texts;
   }
   if (from->actor != NULL) {
     memcpy(owned->texts + text + 1, from->actor, actor);
-    owned->reason.actor = owned->texts + text + 1;
+    owned->own.reason.actor = owned->texts + text + 1;
   }
-  return &owned->reason;
+  owned->family.reason = owned->own.reason;
+  owned->family.reason.code = JOBSRV_REASON_PARENT;
+  return &owned->own.reason;
 }
 
 int jobsrv__token_set(jobsrv_token_t *token,
                       const jobsrv_alloc_t *alloc,
                       const jobsrv_reason_t *reason) {
+  jobsrv_t *srv = jobsrv__token_server(token);
   const jobsrv_reason_t *mine;
   const jobsrv_reason_t *there = NULL;
 
@@ -242,63 +283,182 @@ int jobsrv__token_set(jobsrv_token_t *token,
     return UV_EINVAL;
   jobsrv__token_adopt(token); /* what is set above was first */
   there = atomic_load_explicit(&token->reason, memory_order_acquire);
-  if (there != NULL)
-    return there == &sealed ? JOBSRV_EENDED : JOBSRV_ESETTLED;
+  if (!gives_way(there, reason->code))
+    return is_sealed(there) ? JOBSRV_EENDED : JOBSRV_ESETTLED;
   mine = &bare[reason->code];
   if (reason->text != NULL || reason->actor != NULL)
     mine = reason_copy(token, alloc, reason);
   if (mine == NULL)
     return UV_ENOMEM;
 
-  if (atomic_compare_exchange_strong_explicit(&token->reason, &there, mine,
-                                              memory_order_acq_rel,
-                                              memory_order_acquire))
-    return 0;
+  /* from before it is set, or one below might not look up and miss it */
+  atomic_fetch_add_explicit(&srv->unheard, 1, memory_order_relaxed);
+  while (gives_way(there, mine->code))
+    if (atomic_compare_exchange_strong_explicit(&token->reason, &there, mine,
+                                                memory_order_acq_rel,
+                                                memory_order_acquire))
+      return 0;
+  atomic_fetch_sub_explicit(&srv->unheard, 1, memory_order_release);
   if (!is_bare(mine))
-    jobsrv__free(alloc, JOBSRV__CONTAINER(mine, owned_reason, reason));
-  return there == &sealed ? JOBSRV_EENDED : JOBSRV_ESETTLED;
+    jobsrv__free(alloc, (void *) (uintptr_t) CONST_CONTAINER(
+                            CONST_CONTAINER(mine, told, reason), owned_reason,
+                            own));
+  return is_sealed(there) ? JOBSRV_EENDED : JOBSRV_ESETTLED;
+}
+
+/* What comes to a token from above. */
+static const jobsrv_reason_t *inherited(const jobsrv_token_t *token) {
+  const jobsrv_token_t *parent = parent_of(token);
+  const jobsrv_reason_t *reason;
+
+  if (parent == NULL)
+    return NULL;
+  reason = jobsrv_token_reason(parent);
+  if (token->above->is_family) {
+    if (reason == NULL && atomic_load(&parent->reason) == &lapsed)
+      return &bare[JOBSRV_REASON_PARENT];
+    return reason != NULL ? for_family(reason) : NULL;
+  }
+  /* what is below an attempt has only that one */
+  return jobsrv__reason_of_attempt(reason) ? &bare[reason->code] : reason;
 }
 
 void jobsrv__token_adopt(jobsrv_token_t *token) {
-  const jobsrv_reason_t *none = NULL;
-  const jobsrv_reason_t *above = NULL;
+  const jobsrv_reason_t *above = inherited(token);
+  const jobsrv_reason_t *there;
 
-  if (token->above != NULL)
-    above = jobsrv_token_reason(token->above->parent);
-  if (above != NULL)
-    atomic_compare_exchange_strong(&token->reason, &none, above);
+  if (above == NULL)
+    return;
+  there = atomic_load_explicit(&token->reason, memory_order_acquire);
+  while (gives_way(there, above->code))
+    if (atomic_compare_exchange_strong(&token->reason, &there, above))
+      return;
 }
 
 void jobsrv__token_seal(jobsrv_token_t *token) {
-  const jobsrv_reason_t *none = NULL;
+  const jobsrv_reason_t *there =
+      atomic_load_explicit(&token->reason, memory_order_acquire);
 
   /* mostly there is one, and looking is far cheaper than trying */
-  if (atomic_load_explicit(&token->reason, memory_order_acquire) == NULL)
-    atomic_compare_exchange_strong(&token->reason, &none, &sealed);
+  while (there == NULL || jobsrv__reason_of_attempt(there))
+    if (atomic_compare_exchange_strong(
+            &token->reason, &there,
+            there == NULL ? &sealed : &bare[there->code]))
+      return;
 }
 
-void jobsrv__token_fire(jobsrv_token_t *token) {
-  const jobsrv_reason_t *reason = jobsrv_token_reason(token);
+void jobsrv__token_set_attempt(jobsrv_token_t *token,
+                               jobsrv_reason_code_t code) {
+  const jobsrv_reason_t *none = NULL;
+
+  atomic_compare_exchange_strong(
+      &token->reason, &none,
+      &of_attempt[code == JOBSRV_REASON_SILENCE]);
+}
+
+int jobsrv__token_reset_attempt(jobsrv_token_t *token) {
+  const jobsrv_reason_t *there =
+      atomic_load_explicit(&token->reason, memory_order_acquire);
+
+  if (jobsrv__reason_of_attempt(there) &&
+      atomic_compare_exchange_strong(&token->reason, &there, NULL))
+    there = NULL;
+  return there == NULL;
+}
+
+/* The first watch, taken off; NULL when there is none. */
+static jobsrv_token_watch_t *take_watch(jobsrv_token_t *token) {
   jobsrv_token_watch_t *watch;
 
   if (token->watches.next == &token->watches)
+    return NULL;
+  watch = JOBSRV__CONTAINER(token->watches.next, jobsrv_token_watch_t, link);
+  link_remove(&watch->link);
+  return watch;
+}
+
+/* One more level down, which the walk comes back from over `above`. */
+static void enter(jobsrv_token_t *token) {
+  (void) jobsrv_token_ref(token);
+  token->walked = 1;
+  jobsrv__token_adopt(token);
+  if (token->kind == JOBSRV__TOKEN_JOB)
+    jobsrv__job_look(jobsrv__token_job(token));
+}
+
+void jobsrv__token_fire(jobsrv_token_t *token) {
+  jobsrv_t *srv = jobsrv__token_server(token);
+  jobsrv_token_t *at = token;
+  jobsrv_token_watch_t *watch;
+  jobsrv_token_t *up;
+
+  if (token->walked || token->watches.next == &token->watches)
     return;
   /* Taken one at a time from the front, since a callback may unwatch any of
-   * the others; held on to, since it may drop the caller's reference. */
-  jobsrv_token_ref(token);
-  while (token->watches.next != &token->watches) {
-    watch = JOBSRV__CONTAINER(token->watches.next, jobsrv_token_watch_t, link);
-    link_remove(&watch->link);
-    watch->cb(watch, reason);
+   * the others; held on to, since it may drop the caller's reference. Not by
+   * recursion: the tree may be deeper than the stack. */
+  atomic_fetch_add_explicit(&srv->unheard, 1, memory_order_relaxed);
+  (void) jobsrv_token_ref(token);
+  token->walked = 1;
+  for (;;) {
+    watch = take_watch(at);
+    if (watch == NULL) {
+      at->walked = 0;
+      if (at == token)
+        break;
+      up = parent_of(at);
+      jobsrv_token_unref(at);
+      at = up;
+    } else if (child_of(watch) == NULL) {
+      watch->cb(watch, jobsrv_token_reason(at));
+    } else if (!child_of(watch)->walked) {
+      at = child_of(watch);
+      enter(at);
+    }
   }
+  atomic_fetch_sub_explicit(&srv->unheard, 1, memory_order_release);
   jobsrv_token_unref(token);
+}
+
+void jobsrv__token_heard(jobsrv_token_t *token) {
+  jobsrv__token_fire(token);
+  atomic_fetch_sub_explicit(&jobsrv__token_server(token)->unheard, 1,
+                            memory_order_release);
+}
+
+static void link_move(jobsrv_token_link_t *to, jobsrv_token_link_t *link) {
+  link_remove(link);
+  link->next = to;
+  link->prev = to->prev;
+  link->prev->next = link;
+  to->prev = link;
+}
+
+void jobsrv__token_lapse(jobsrv_token_t *token) {
+  const jobsrv_reason_t *expected = &sealed;
+  jobsrv_token_link_t others = { &others, &others };
+  jobsrv_token_link_t *link, *next;
+  const jobsrv_token_t *child;
+
+  if (!atomic_compare_exchange_strong(&token->reason, &expected, &lapsed) ||
+      token->watches.next == &token->watches)
+    return;
+  for (link = token->watches.next; link != &token->watches; link = next) {
+    next = link->next;
+    child = child_of(JOBSRV__CONTAINER(link, jobsrv_token_watch_t, link));
+    if (child == NULL || !child->above->is_family)
+      link_move(&others, link);
+  }
+  jobsrv__token_fire(token);
+  while (others.next != &others)
+    link_move(&token->watches, others.next);
 }
 
 static void on_look(jobsrv__mail_t *mail, void *owner) {
   jobsrv_token_t *token = JOBSRV__CONTAINER(mail, jobsrv_token_t, look);
 
   if (owner != NULL)
-    jobsrv__token_fire(token);
+    jobsrv__token_heard(token);
   jobsrv_token_unref(token);
 }
 
@@ -311,7 +471,7 @@ int jobsrv_token_cancel(jobsrv_token_t *token, const jobsrv_reason_t *reason) {
   if (err != 0)
     return err;
   if (jobsrv__on_loop(jobsrv__token_server(token))) {
-    jobsrv__token_fire(token);
+    jobsrv__token_heard(token);
     return 0;
   }
   jobsrv_token_ref(token);
@@ -322,17 +482,42 @@ int jobsrv_token_cancel(jobsrv_token_t *token, const jobsrv_reason_t *reason) {
   return 0;
 }
 
-const jobsrv_reason_t *jobsrv_token_reason(const jobsrv_token_t *token) {
+/* The reason of a token whose ancestors the loop has not looked at yet. */
+static const jobsrv_reason_t *look_up(const jobsrv_token_t *token) {
+  const jobsrv_reason_t *of_this = NULL; /* attempt, if nothing else is set */
   const jobsrv_reason_t *reason;
+  int is_family = 0;
 
   for (; token != NULL; token = parent_of(token)) {
     reason = atomic_load_explicit(&token->reason, memory_order_acquire);
-    if (reason == &sealed)
-      return NULL;
-    if (reason != NULL)
+    if (reason == &lapsed && is_family)
+      return &bare[JOBSRV_REASON_PARENT];
+    if (is_sealed(reason))
+      break;
+    if (reason != NULL && is_family)
+      return for_family(reason);
+    if (jobsrv__reason_of_attempt(reason))
+      of_this = of_this != NULL ? of_this : reason;
+    else if (reason != NULL)
       return reason;
+    is_family |= token->above != NULL && token->above->is_family;
   }
-  return NULL;
+  return of_this;
+}
+
+const jobsrv_reason_t *jobsrv_token_reason(const jobsrv_token_t *token) {
+  const jobsrv_reason_t *reason;
+  unsigned int unheard = 0;
+
+  if (token->above != NULL) /* before its own: see jobsrv__token_set() */
+    unheard = atomic_load_explicit(&jobsrv__token_server(token)->unheard,
+                                   memory_order_acquire);
+  reason = atomic_load_explicit(&token->reason, memory_order_acquire);
+  if (is_sealed(reason))
+    return NULL;
+  if (unheard == 0 || (reason != NULL && !jobsrv__reason_of_attempt(reason)))
+    return reason;
+  return look_up(token);
 }
 
 int jobsrv_token_watch(jobsrv_token_t *token,

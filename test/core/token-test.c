@@ -214,6 +214,130 @@ static void a_reason_from_above_cannot_be_replaced_below(void **state) {
   fixture_close(&f);
 }
 
+enum { MANY = 100000 };
+
+/* Neither recursion nor a look at all that is above each of them. */
+static void a_chain_of_a_hundred_thousand_is_cancelled_and_freed(void **state) {
+  fixture f = { 0 };
+  char log[8] = "";
+  listener a = { 0 };
+  jobsrv_token_t *top, *token = NULL, *child;
+
+  (void) state;
+  fixture_open(&f);
+  assert_ok(jobsrv_token_new(&top, f.srv, NULL));
+  token = jobsrv_token_ref(top);
+  for (int i = 0; i < MANY; i++) {
+    assert_ok(jobsrv_token_new(&child, f.srv, token));
+    jobsrv_token_unref(token);
+    token = child;
+  }
+  attach(token, &a, log, 'a');
+  assert_null(jobsrv_token_reason(token));
+  assert_ok(jobsrv_token_cancel(top, NULL));
+  assert_string_equal(log, "a");
+  assert_non_null(jobsrv_token_reason(token));
+  jobsrv_token_unref(top);
+  jobsrv_token_unref(token);
+  fixture_close(&f);
+}
+
+static void a_hundred_thousand_children_are_called_in_order(void **state) {
+  static jobsrv_token_t *children[MANY];
+  fixture f = { 0 };
+  char log[8] = "";
+  listener a = { 0 }, b = { 0 }, c = { 0 };
+  jobsrv_token_t *top;
+
+  (void) state;
+  fixture_open(&f);
+  assert_ok(jobsrv_token_new(&top, f.srv, NULL));
+  attach(top, &b, log, 'b');
+  for (int i = 0; i < MANY; i++)
+    assert_ok(jobsrv_token_new(&children[i], f.srv, top));
+  attach(top, &c, log, 'c');
+  attach(children[MANY / 2], &a, log, 'a');
+  assert_ok(jobsrv_token_cancel(top, NULL));
+  assert_string_equal(log, "bac");
+  for (int i = 0; i < MANY; i++) {
+    assert_non_null(jobsrv_token_reason(children[i]));
+    jobsrv_token_unref(children[i]);
+  }
+  jobsrv_token_unref(top);
+  fixture_close(&f);
+}
+
+static void cancel_more(jobsrv_token_watch_t *watch,
+                        const jobsrv_reason_t *reason) {
+  listener *l = watch->data;
+
+  assert_ok(jobsrv_token_cancel(l->drop, NULL));
+  note(watch, reason);
+  l->log[strlen(l->log)] = '.';
+}
+
+/* The one that is cancelled from inside is through before the call returns. */
+static void a_callback_may_cancel_another_tree(void **state) {
+  fixture f = { 0 };
+  char log[16] = "";
+  listener a = { 0 }, b = { 0 }, c = { 0 };
+  jobsrv_token_t *one, *below, *other, *other_below;
+
+  (void) state;
+  fixture_open(&f);
+  assert_ok(jobsrv_token_new(&one, f.srv, NULL));
+  assert_ok(jobsrv_token_new(&below, f.srv, one));
+  assert_ok(jobsrv_token_new(&other, f.srv, NULL));
+  assert_ok(jobsrv_token_new(&other_below, f.srv, other));
+  a.watch.data = &a;
+  a.log = log;
+  a.mark = 'a';
+  assert_ok(jobsrv_token_watch(below, &a.watch, cancel_more));
+  attach(other_below, &b, log, 'b');
+  attach(one, &c, log, 'c');
+  a.drop = other;
+  jobsrv_token_ref(other); /* note() drops one */
+  assert_ok(jobsrv_token_cancel(one, NULL));
+  assert_string_equal(log, "ba.c");
+  jobsrv_token_unref(one);
+  jobsrv_token_unref(below);
+  jobsrv_token_unref(other);
+  jobsrv_token_unref(other_below);
+  fixture_close(&f);
+}
+
+static void cancel_upward(jobsrv_token_watch_t *watch,
+                          const jobsrv_reason_t *reason) {
+  listener *l = watch->data;
+
+  (void) reason;
+  strcat(l->log, "u");
+  assert_ok(jobsrv_token_cancel(l->drop, NULL));
+}
+
+static void a_callback_may_cancel_what_is_above(void **state) {
+  fixture f = { 0 };
+  char log[16] = "";
+  listener a = { 0 }, b = { 0 }, c = { 0 };
+  jobsrv_token_t *top, *child;
+
+  (void) state;
+  fixture_open(&f);
+  assert_ok(jobsrv_token_new(&top, f.srv, NULL));
+  assert_ok(jobsrv_token_new(&child, f.srv, top));
+  a.watch.data = &a;
+  a.log = log;
+  a.drop = top;
+  assert_ok(jobsrv_token_watch(child, &a.watch, cancel_upward));
+  attach(child, &b, log, 'b');
+  attach(top, &c, log, 'c');
+  assert_ok(jobsrv_token_cancel(child, NULL));
+  assert_string_equal(log, "ucb");
+  jobsrv_token_unref(child);
+  jobsrv_token_unref(top);
+  fixture_close(&f);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(watches_fire_once_and_in_order),
   cmocka_unit_test(a_callback_may_unwatch_a_later_watch),
@@ -224,6 +348,10 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(closing_the_server_cancels_every_token),
   cmocka_unit_test(another_thread_sees_it_at_once_and_the_loop_soon),
   cmocka_unit_test(a_reason_from_above_cannot_be_replaced_below),
+  cmocka_unit_test(a_chain_of_a_hundred_thousand_is_cancelled_and_freed),
+  cmocka_unit_test(a_hundred_thousand_children_are_called_in_order),
+  cmocka_unit_test(a_callback_may_cancel_another_tree),
+  cmocka_unit_test(a_callback_may_cancel_what_is_above),
 };
 
 RUN(tests);
