@@ -44,6 +44,8 @@ file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/jobsrv/*.h)
 list(FILTER headers EXCLUDE REGEX "/testing(_sse)?\\.h$")
 install(FILES ${headers}
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/jobsrv COMPONENT devel)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/jobsrv/adapters
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/jobsrv COMPONENT devel)
 if(TARGET jobsrv_testing)
   install(FILES ${PROJECT_SOURCE_DIR}/include/jobsrv/testing.h
                 ${PROJECT_SOURCE_DIR}/include/jobsrv/testing_sse.h

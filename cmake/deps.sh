@@ -21,6 +21,9 @@ libuv1-dev     build  pkg-config --exists libuv
 libjansson-dev build  pkg-config --exists jansson
 node-llhttp    build  jobsrv_has_llhttp
 libcmocka-dev  check  pkg-config --exists cmocka
+libglib2.0-dev check  pkg-config --exists glib-2.0
+libevent-dev   check  pkg-config --exists libevent
+libsystemd-dev check  pkg-config --exists libsystemd
 locales        check  [ -f /usr/share/i18n/locales/de_DE ]
 tzdata         check  [ -f /usr/share/zoneinfo/Europe/Berlin ]
 g++            check  command -v c++

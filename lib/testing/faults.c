@@ -67,9 +67,9 @@ static void on_free(void *ctx, void *ptr) {
   if (ptr == NULL)
     return;
   head--;
-  atomic_fetch_sub(&faults->live, 1);
   atomic_fetch_sub(&faults->bytes, head->size);
   free(head);
+  atomic_fetch_sub(&faults->live, 1); /* last: whoever sees 0 may free us */
 }
 
 int jobsrv_faults_init(jobsrv_faults_t *faults) {
