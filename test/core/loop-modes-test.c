@@ -19,6 +19,8 @@
 
 static const uint64_t MS = 1000000;
 
+enum { SLACK_MS = 2000 }; /* for a busy machine */
+
 static uint64_t now_ms(void) {
   return uv_hrtime() / MS;
 }
@@ -232,7 +234,7 @@ static void stop_ends_jobs_as_their_operation_says(void **state) {
   start = now_ms();
   assert_ok(jobsrv_stop(srv, 200)); /* nobody lets go of the other */
   assert_true(now_ms() - start >= 200);
-  assert_true(now_ms() - start < 1200 + 500);
+  assert_true(now_ms() - start < 200 + 1000 + SLACK_MS);
 
   assert_int_equal(jobsrv_job_state(finish), JOBSRV_STATE_COMPLETED);
   jobsrv_job_info(cancel, &info); /* it is this thread's now */
@@ -284,7 +286,7 @@ static void stop_does_not_wait_for_a_stuck_thread(void **state) {
     uv_sleep(1);
   start = now_ms();
   assert_ok(jobsrv_stop(srv, 50));
-  assert_true(now_ms() - start < 50 + 1000 + 500);
+  assert_true(now_ms() - start < 50 + 1000 + SLACK_MS);
   assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_CANCELLED);
   atomic_store(&stuck.go, 1);
   jobsrv_job_unref(job);
@@ -348,7 +350,7 @@ static void stop_hurries_a_drain_that_is_under_way(void **state) {
   assert_ok(jobsrv_post(srv, drain_for_long, &drained));
   start = now_ms();
   assert_ok(jobsrv_stop(srv, 50));
-  assert_true(now_ms() - start < 50 + 1000 + 500);
+  assert_true(now_ms() - start < 50 + 1000 + SLACK_MS);
   assert_int_equal(atomic_load(&drained), 1);
 }
 
@@ -467,7 +469,7 @@ static void on_timer(jobsrv_timer_t *timer) {
 static void the_timeout_counts_from_now(void **state) {
   jobsrv_timer_t timer;
   int fired = 0;
-  uint64_t at;
+  uint64_t at, now;
   jobsrv_t *srv;
   int ms;
 
@@ -480,8 +482,12 @@ static void the_timeout_counts_from_now(void **state) {
   jobsrv_timer_arm(srv, &timer, at, on_timer);
   settle(srv);
   uv_sleep(30);
+  now = jobsrv_now(srv);
   ms = jobsrv_timeout_ms(srv);
-  assert_true(ms >= 0 && ms <= 31);
+  if (!fired && now < at) { /* else this machine is too busy to tell */
+    assert_true(ms >= 0);
+    assert_true((uint64_t) ms * MS <= at - now + 2 * MS);
+  }
   while (!fired) {
     ms = jobsrv_timeout_ms(srv);
     assert_true(ms >= 0);
