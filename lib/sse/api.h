@@ -79,11 +79,21 @@ int jobsrv__media_accepts(jobsrv__span_t accept,
 
 int jobsrv__jobs_precheck(jobsrv__request_t *request);
 void jobsrv__jobs_create(jobsrv__request_t *request, const char *id);
+void jobsrv__jobs_list(jobsrv__request_t *request, const char *id);
 void jobsrv__jobs_record(jobsrv__request_t *request, const char *id);
 void jobsrv__jobs_cancel(jobsrv__request_t *request, const char *id);
 void jobsrv__jobs_stream(jobsrv__request_t *request, const char *id);
 void jobsrv__health(jobsrv__request_t *request, const char *id);
 void jobsrv__ready(jobsrv__request_t *request, const char *id);
+
+/*
+ * Appends the job's record with its links; `flags` as of jobsrv_job_record().
+ * Returns `json->failed`.
+ */
+int jobsrv__jobs_put_record(const jobsrv__request_t *request,
+                            const jobsrv_job_t *job,
+                            int flags,
+                            jobsrv__buf_t *json);
 
 /*
  * The job that a path names, lent; NULL when it has answered 404 or 410.

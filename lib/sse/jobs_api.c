@@ -257,23 +257,19 @@ void jobsrv__jobs_create(jobsrv__request_t *request, const char *id) {
 
 /* ---- the record ---- */
 
-static void respond_record(jobsrv__request_t *request,
-                           int status,
-                           const jobsrv_job_t *job) {
+int jobsrv__jobs_put_record(const jobsrv__request_t *request,
+                            const jobsrv_job_t *job,
+                            int flags,
+                            jobsrv__buf_t *json) {
   size_t room = 2048;
   size_t len;
-  jobsrv__buf_t json;
   char *to;
 
-  jobsrv__buf_init(&json, request->sse->alloc, 0);
   for (;;) {
-    to = jobsrv__buf_reserve(&json, room + JOBSRV__LINKS_MAX + 2);
-    if (to == NULL) {
-      jobsrv__buf_free(&json);
-      jobsrv__refuse_no_memory(request);
-      return;
-    }
-    len = jobsrv_job_record(job, 0, to, room);
+    to = jobsrv__buf_reserve(json, room + JOBSRV__LINKS_MAX + 2);
+    if (to == NULL)
+      return json->failed;
+    len = jobsrv_job_record(job, flags, to, room);
     if (len <= room)
       break;
     room = len;
@@ -282,7 +278,20 @@ static void respond_record(jobsrv__request_t *request,
   to[len - 1] = ',';
   len += jobsrv__links(request->sse->prefix, job, to + len);
   to[len++] = '}';
-  jobsrv__respond_json(request, status, NULL, to, len);
+  json->len += len;
+  return 0;
+}
+
+static void respond_record(jobsrv__request_t *request,
+                           int status,
+                           const jobsrv_job_t *job) {
+  jobsrv__buf_t json;
+
+  jobsrv__buf_init(&json, request->sse->alloc, 0);
+  if (jobsrv__jobs_put_record(request, job, 0, &json) != 0)
+    jobsrv__refuse_no_memory(request);
+  else
+    jobsrv__respond_json(request, status, NULL, json.data, json.len);
   jobsrv__buf_free(&json);
 }
 

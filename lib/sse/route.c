@@ -19,6 +19,7 @@ typedef struct route_s {
 
 static const route_t routes[] = {
   { JOBSRV__POST, "/jobs", jobsrv__jobs_create, jobsrv__jobs_precheck, 0 },
+  { JOBSRV__GET, "/jobs", jobsrv__jobs_list, NULL, 0 },
   { JOBSRV__GET, "/jobs/{id}", jobsrv__jobs_record, NULL, 0 },
   { JOBSRV__DELETE, "/jobs/{id}", jobsrv__jobs_cancel, NULL, 0 },
   { JOBSRV__POST, "/jobs/{id}/cancel", jobsrv__jobs_cancel, NULL, 0 },
