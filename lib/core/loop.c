@@ -5,7 +5,7 @@
 #include "core/wall.h"
 
 /*
- * The server's handles in its loop: `wake` watches the mailbox, `wheel_timer`
+ * The server's handles in its loop: `wake` watches the mailbox, `wheel_wake`
  * the wheel, `idle` and `check` make the turns (turn.c). Only `wake` keeps the
  * loop alive, and only while there is something to wait for.
  */
@@ -22,9 +22,7 @@ static void on_wake(uv_poll_t *handle, int status, int events) {
 
 static void wheel_arm_loop(jobsrv_t *srv);
 
-static void on_wheel_timer(uv_timer_t *handle) {
-  jobsrv_t *srv = handle->data;
-
+void jobsrv__on_wheel_wake(jobsrv_t *srv) {
   srv->armed_ns = UINT64_MAX;
   srv->stats.timer_wakes++;
   jobsrv__wheel_run(&srv->wheel, jobsrv_now(srv));
@@ -32,23 +30,15 @@ static void on_wheel_timer(uv_timer_t *handle) {
     wheel_arm_loop(srv);
 }
 
-/*
- * The loop's idea of now may be old, and its timers count from there: the wake
- * is put at a moment of the real clock, rounded up to its milliseconds.
- */
 static void wheel_arm_loop(jobsrv_t *srv) {
   uint64_t next = jobsrv__wheel_next(&srv->wheel);
-  uint64_t now, at, stale;
+  uint64_t now;
 
   if (next >= srv->armed_ns || srv->watch.next != NULL)
     return;
   srv->armed_ns = next;
   now = jobsrv_now(srv);
-  at = uv_hrtime() + (next > now ? next - now : 0);
-  at = at / 1000000 + (at % 1000000 != 0);
-  stale = uv_now(srv->loop);
-  uv_timer_start(&srv->wheel_timer, on_wheel_timer, at > stale ? at - stale : 0,
-                 0);
+  jobsrv__wheel_wake_set(srv, next > now ? next - now : 0);
   jobsrv__armed(srv);
 }
 
@@ -73,9 +63,8 @@ int jobsrv__loop_open(jobsrv_t *srv) {
 
   if (err != 0)
     return err;
+  jobsrv__wheel_wake_open(srv);
   srv->wake.data = srv;
-  uv_timer_init(srv->loop, &srv->wheel_timer);
-  srv->wheel_timer.data = srv;
   uv_idle_init(srv->loop, &srv->idle);
   srv->idle.data = srv;
   uv_check_init(srv->loop, &srv->check);
@@ -86,7 +75,6 @@ int jobsrv__loop_open(jobsrv_t *srv) {
   uv_poll_start(&srv->wake, UV_READABLE, on_wake);
   uv_check_start(&srv->check, jobsrv__on_check);
   jobsrv__keep_alive(srv);
-  uv_unref((uv_handle_t *) &srv->wheel_timer);
   uv_unref((uv_handle_t *) &srv->check);
   if (srv->clock->attach != NULL) {
     srv->watch.next = on_watch_next;
@@ -110,7 +98,7 @@ void jobsrv__loop_close(jobsrv_t *srv) {
 void jobsrv__loop_close_handles(jobsrv_t *srv) {
   jobsrv__wall_close(srv);
   uv_close((uv_handle_t *) &srv->wake, on_close);
-  uv_close((uv_handle_t *) &srv->wheel_timer, on_close);
+  jobsrv__wheel_wake_close(srv, on_close);
   uv_close((uv_handle_t *) &srv->idle, on_close);
   uv_close((uv_handle_t *) &srv->check, on_close);
 }

@@ -17,6 +17,8 @@
 #include "core/order.h"
 #include "core/rate.h"
 #include "core/registry.h"
+#include "core/wheel_wake.h"
+#include "core/wheel_wake.h"
 #include "jobsrv/json.h"
 #include "jobsrv/operation.h"
 
@@ -119,13 +121,13 @@ struct jobsrv_s {
 
   /* the loop: see loop.c and turn.c */
   uv_poll_t wake;
-  uv_timer_t wheel_timer;
+  jobsrv__wheel_wake_t wheel_wake;
   uv_idle_t idle;
   uv_check_t check;
   int handles;                 /* still open */
   uint64_t wall_offset;        /* see jobsrv__wall_at() */
   int has_wall_offset;
-  uint64_t armed_ns;           /* what wheel_timer is set to */
+  uint64_t armed_ns;           /* what wheel_wake is set to */
   jobsrv_clock_watch_t watch;  /* with a clock that is driven by hand */
   jobsrv_turn_t turns;         /* head of a ring */
   int dispatch_wanted;

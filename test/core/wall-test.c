@@ -21,6 +21,7 @@ static char fired[64];
 static int told_of_a_change;
 static int refuse_create;
 static int set_count;
+static int wall_fd = -1; /* the server's other timer is not looked at */
 
 int timerfd_settime(int fd,
                     int flags,
@@ -31,6 +32,8 @@ int timerfd_settime(int fd,
 
   *(void **) &real = dlsym(RTLD_NEXT, "timerfd_settime");
   result = real(fd, flags, value, old);
+  if (fd != wall_fd)
+    return result;
   set_count++;
   if (result == 0 && told_of_a_change) {
     told_of_a_change = 0;
@@ -44,12 +47,14 @@ int timerfd_create(clockid_t clock, int flags) {
   int (*real)(clockid_t, int);
 
   *(void **) &real = dlsym(RTLD_NEXT, "timerfd_create");
+  if (clock != CLOCK_REALTIME)
+    return real(clock, flags);
   if (refuse_create) {
     errno = EMFILE;
     return -1;
   }
-  assert_int_equal(clock, CLOCK_REALTIME);
-  return real(clock, flags);
+  wall_fd = real(clock, flags);
+  return wall_fd;
 }
 
 /* `data` is a string of one letter. */
