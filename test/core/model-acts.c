@@ -355,14 +355,17 @@ static int fits_its_op(const model *m, const mjob *j) {
   return fits(op->max_running, used(m, j->spec.op), j->spec.weight);
 }
 
-/* One of its operation that comes first and is too heavy for it. */
-static int op_waits(const model *m, const mjob *j) {
+/*
+ * One of its operation that comes first and is too heavy for it; `in_front`
+ * when it is its class's turn.
+ */
+static int op_waits(const model *m, const mjob *j, int in_front) {
   for (int i = m->first; i < m->njobs; i++) {
     const mjob *o = &m->jobs[i];
 
     if (o->known && o->state == JOBSRV_STATE_QUEUED &&
         o->spec.op == j->spec.op &&
-        (o->spec.priority > j->spec.priority ||
+        ((o->spec.priority > j->spec.priority && !in_front) ||
          (o->spec.priority == j->spec.priority && o->order < j->order)) &&
         !fits_its_op(m, o) && !group_is_busy(m, o))
       return 1;
@@ -371,8 +374,9 @@ static int op_waits(const model *m, const mjob *j) {
 }
 
 /* What lets others pass it by, the rate aside. */
-static int passed_by(const model *m, const mjob *j) {
-  return group_is_busy(m, j) || !fits_its_op(m, j) || op_waits(m, j);
+static int passed_by(const model *m, const mjob *j, int in_front) {
+  return group_is_busy(m, j) || !fits_its_op(m, j) ||
+         op_waits(m, j, in_front);
 }
 
 static int rate_empty(const model *m, const mjob *j) {
@@ -381,7 +385,7 @@ static int rate_empty(const model *m, const mjob *j) {
   return op->rate_count != 0 && bucket_now(m, op) < rate_each(op);
 }
 
-static mjob *first_of(const model *m, int priority) {
+static mjob *first_of(const model *m, int priority, int in_front) {
   mjob *first = NULL;
 
   for (int i = m->first; i < m->njobs; i++) {
@@ -389,8 +393,8 @@ static mjob *first_of(const model *m, int priority) {
 
     if (j->known && j->state == JOBSRV_STATE_QUEUED &&
         j->spec.priority == priority &&
-        (first == NULL || j->order < first->order) && !passed_by(m, j) &&
-        !rate_empty(m, j))
+        (first == NULL || j->order < first->order) &&
+        !passed_by(m, j, in_front) && !rate_empty(m, j))
       first = j;
   }
   return first;
@@ -430,28 +434,56 @@ void m_start(model *m, mjob *j) {
     m_let_go(m, j, GO_FAIL, "?", 0);
 }
 
-static mjob *choose(const model *m) {
-  mjob *j;
+/* Where among what it has seen to start the library started it. */
+static int started(const model *m, const mjob *j) {
+  int i = m->seen_from;
 
-  for (int p = JOBSRV_PRIORITY_LOW; p < JOBSRV_PRIORITY_CRITICAL; p++)
-    if (m->passed[p] >= 16 && (j = first_of(m, p)) != NULL)
-      return j;
+  while (i < *m->nseen && (m->seen[i].job != j ||
+                           m->seen[i].from != JOBSRV_STATE_QUEUED ||
+                           m->seen[i].to != JOBSRV_STATE_RUNNING))
+    i++;
+  return i;
+}
+
+static int has_room(const model *m, const mjob *j) {
+  return fits(m->options.max_running, used(m, -1), j->spec.weight);
+}
+
+/*
+ * A class that has been passed over by 16 has the next. Whether one whose jobs
+ * could not have started was passed over may be seen either way.
+ */
+static mjob *choose(const model *m) {
+  mjob *top = NULL, *j;
+  int at;
+
   for (int p = JOBSRV_PRIORITY_CRITICAL; p >= JOBSRV_PRIORITY_LOW; p--)
-    if ((j = first_of(m, p)) != NULL)
+    if ((j = first_of(m, p, 0)) != NULL && top == NULL)
+      top = j;
+  at = top != NULL ? started(m, top) : *m->nseen;
+  for (int p = JOBSRV_PRIORITY_HIGH; p >= JOBSRV_PRIORITY_LOW; p--) {
+    if (m->waited[p] < 16 || (j = first_of(m, p, 1)) == NULL || j == top)
+      continue;
+    if (m->passed[p] >= 16 || started(m, j) < at ||
+        (top != NULL && at == *m->nseen && !has_room(m, j)))
       return j;
-  return NULL;
+  }
+  return top;
 }
 
 void m_dispatch(model *m) {
   mjob *j;
 
-  while ((j = choose(m)) != NULL &&
-         fits(m->options.max_running, used(m, -1), j->spec.weight)) {
-    for (int p = JOBSRV_PRIORITY_LOW; p < j->spec.priority; p++)
-      if (first_of(m, p) != NULL)
-        m->passed[p]++;
+  while ((j = choose(m)) != NULL && has_room(m, j)) {
+    for (int p = JOBSRV_PRIORITY_LOW; p < j->spec.priority; p++) {
+      m->passed[p] += first_of(m, p, 0) != NULL;
+      m->waited[p]++;
+    }
     m->passed[j->spec.priority] = 0;
+    m->waited[j->spec.priority] = 0;
     m_start(m, j);
+    for (int p = JOBSRV_PRIORITY_LOW; p < JOBSRV_PRIORITY_CRITICAL; p++)
+      m_left_class(m, p);
   }
 }
 
@@ -467,7 +499,7 @@ uint64_t m_next_rate(const model *m) {
     if (!j->known || j->state != JOBSRV_STATE_QUEUED)
       continue;
     op = &m->ops[j->spec.op];
-    if (op->rate_count == 0 || !rate_empty(m, j) || passed_by(m, j))
+    if (op->rate_count == 0 || !rate_empty(m, j) || passed_by(m, j, 0))
       continue;
     due = m->now + rate_each(op) - bucket_now(m, op);
     if (due < at)

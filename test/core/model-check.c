@@ -131,7 +131,7 @@ void check_job(world *w, mjob *j) {
   same(w, j, "events", j->seen_seq, j->seq);
   same(w, j, "queue_position", i.queue_position,
        j->state == JOBSRV_STATE_QUEUED ? m_position(&w->m, j) : 0);
-  if (has(w, F_INFO)) {
+  if (has(w, F_INFO | F_ORDER)) {
     same(w, j, "priority", (uint64_t) i.priority, (uint64_t) j->spec.priority);
     same(w, j, "weight", i.weight, j->spec.weight);
     same(w, j, "watchers", i.watchers, j->watchers);

@@ -78,16 +78,13 @@ static void shrink(world *w, uint64_t seed, int steps, int features,
 }
 
 static void print_job(const mjob *j) {
-  jobsrv_job_info_t i = { .size = sizeof(i) };
-
   fprintf(stderr, "  job %d: model %s attempt %u error %s asked %s seq %d "
-          "hold %d", j->number,
+          "hold %d%s\n", j->number,
           jobsrv_state_name((jobsrv_state_t) j->state), j->attempt,
           j->code != NULL ? j->code : "-",
           j->asked != 0
               ? jobsrv_reason_name((jobsrv_reason_code_t) (j->asked - 1)) : "-",
-          (int) j->seq, j->hold);
-  fprintf(stderr, "%s\n", j->abandoned ? " abandoned" : "");
+          (int) j->seq, j->hold, j->abandoned ? " abandoned" : "");
 }
 
 static void print_world(const world *w) {
@@ -108,8 +105,9 @@ static void print_world(const world *w) {
             jobsrv_state_name((jobsrv_state_t) m->trail[i].from),
             jobsrv_state_name((jobsrv_state_t) m->trail[i].to));
   fprintf(stderr, "\n");
-  for (int i = m->njobs > 24 ? m->njobs - 24 : 0; i < m->njobs; i++)
-    print_job(&m->jobs[i]);
+  for (int i = m->first; i < m->njobs; i++)
+    if (m->jobs[i].known)
+      print_job(&m->jobs[i]);
 }
 
 static void print_options(const world *w) {

@@ -273,8 +273,11 @@ static void edit_model(world *w, mjob *j, const mspec *s) {
   model *m = &w->m;
 
   if (s->priority != 0) {
+    int before = j->spec.priority;
+
     j->spec.priority = s->priority;
     j->order = ++m->queue_orders;
+    m_left_class(m, before);
   }
   if (s->weight != 0)
     j->spec.weight = s->weight;

@@ -37,11 +37,23 @@ void m_hook(model *m, mjob *j, int from, int to) {
     m->trail[m->ntrail++] = (mhook) { j, from, to };
 }
 
+/* A class without jobs has not been passed over. */
+void m_left_class(model *m, int priority) {
+  for (int i = m->first; i < m->njobs; i++)
+    if (m->jobs[i].known && m->jobs[i].state == JOBSRV_STATE_QUEUED &&
+        m->jobs[i].spec.priority == priority)
+      return;
+  m->passed[priority] = 0;
+  m->waited[priority] = 0;
+}
+
 void m_move(model *m, mjob *j, int to) {
   int from = j->state;
 
   j->state = to;
   m_hook(m, j, from, to);
+  if (from == JOBSRV_STATE_QUEUED)
+    m_left_class(m, j->spec.priority);
 }
 
 static int rank(const model *m, const mjob *j) {
@@ -272,6 +284,9 @@ void m_tick(model *m, uint64_t now) {
     look_for_ties(m, first, (mtimer_kind) kind);
     fire(m, first, (mtimer_kind) kind);
   }
+  for (int i = 0; i < MODEL_WAITS; i++)
+    if (m->drain.at == now && m->waits[i].in_use && m->waits[i].timer.at == now)
+      m->ambiguous = 1, m->why = "the drain and a wait at once";
   due_waits(m);
   due_wall(m);
   if (m->drain.at != 0 && m->drain.at <= now)

@@ -46,7 +46,8 @@ enum {
   F_FROM = 1 << 18,    /* jobsrv_submit_from() */
   F_INFO = 1 << 19,    /* more members of the info, more refusals */
   MODEL_ALL = (1 << 20) - 1,
-  MODEL_FEATURES = F_RETAIN | F_LIST | F_DRAIN | F_BURST | F_FROM | F_WAIT
+  MODEL_FEATURES = F_RETAIN | F_LIST | F_DRAIN | F_BURST | F_FROM |
+                   F_WAIT | F_ORDER | F_RATE
 };
 
 /* What an operation does when it is started, and when asked to stop. */
@@ -226,7 +227,8 @@ typedef struct {
   int nended;
   int *gone;            /* numbers of expired ones, oldest first */
   int ngone;
-  uint32_t passed[JOBSRV_PRIORITY_MAX];
+  /* By how many starts a class was passed over: at least, and at most. */
+  uint32_t passed[JOBSRV_PRIORITY_MAX], waited[JOBSRV_PRIORITY_MAX];
   int tokens[MODEL_TOKENS + 1];  /* reason + 1 */
   mwait waits[MODEL_WAITS];
   mtimer drain;
@@ -274,6 +276,7 @@ typedef enum { GO_COMPLETE, GO_FAIL, GO_PERMANENT, GO_AFTER, GO_SNOOZE } mgo;
 
 void m_let_go(model *m, mjob *j, mgo how, const char *code, uint64_t delay);
 void m_end(model *m, mjob *j, int outcome, const char *code, int retryable);
+void m_left_class(model *m, int priority);
 void m_abandon(model *m, mjob *j);
 void m_move(model *m, mjob *j, int to);
 void m_hook(model *m, mjob *j, int from, int to);
