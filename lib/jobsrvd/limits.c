@@ -48,11 +48,18 @@ static const jobsrvd_limit_t limits[] = {
   CORE(max_payload, 1, BYTES),
   CORE(max_result, 1, BYTES),
   CORE(max_tags, 1, COUNT),
+  CORE(queue_ms, 0, MS),
   CORE(timeout_ms, 0, MS),
   CORE(deadline_ms, 0, MS),
+  CORE(silence_ms, 0, MS),
   CORE(grace_ms, 1, MS),
   CORE(retain_ms, 1, MS),
+  CORE(retain_failed_ms, 1, MS),
+  CORE(retain_cancelled_ms, 1, MS),
   CORE(max_retained, 1, COUNT),
+  CORE(max_retained_completed, 1, COUNT),
+  CORE(max_retained_failed, 1, COUNT),
+  CORE(max_retained_cancelled, 1, COUNT),
   CORE(max_expired, 1, COUNT),
   CORE(max_text, 1, BYTES),
   CORE(max_event_bytes, 1024, 8 * MIB),
@@ -131,8 +138,6 @@ int jobsrvd_limit_parse(jobsrvd_settings_t *settings, const char *text) {
 
 void jobsrvd_limits_list(FILE *to) {
   for (size_t i = 0; i < LIMITS; i++)
-    if (i % 3 == 2 || i + 1 == LIMITS)
-      fprintf(to, "%s\n", limits[i].name);
-    else
-      fprintf(to, "%s%-22s", i % 3 == 0 ? "  " : "", limits[i].name);
+    fprintf(to, i % 3 == 2 || i + 1 == LIMITS ? "%s%s\n" : "%s%-24s",
+            i % 3 == 0 ? "  " : "", limits[i].name);
 }

@@ -109,7 +109,7 @@ static int is_one_of(const char *name, const char *const *names) {
 int jobsrvd_place_only(jobsrvd_place_t *place,
                        json_t *object,
                        const char *const *names) {
-  char list[256] = "";
+  char list[512] = "";
   const char *name;
   json_t *value;
 

@@ -3,6 +3,7 @@
 #include "program.h"
 
 #include "payload.h"
+#include "policy.h"
 #include "template.h"
 
 #include <jobsrv/process.h>
@@ -27,15 +28,14 @@ struct jobsrvd_program_s {
   size_t n_argv;
   variable_t *env;
   size_t n_env;
-  char *cwd; /* NULL: the daemon's */
+  char *cwd;   /* NULL: the daemon's */
+  char *group; /* of `options` */
   jobsrv_operation_t options;
   jobsrvd_program_t *next;
 };
 
 static const char *const program_names[] = {
-  "argv",        "members",     "env",      "set_env",
-  "cwd",         "timeout_ms",  "deadline_ms", "grace_ms",
-  "retain_ms",   "concurrency", "on_drain", NULL
+  "argv", "members", "env", "set_env", "cwd", JOBSRVD_POLICY_NAMES, NULL
 };
 
 /* ---- from the config file ---- */
@@ -241,49 +241,17 @@ static int parse_cwd(jobsrvd_program_t *program,
   return 0;
 }
 
-static int parse_on_drain(jobsrvd_program_t *program,
-                          json_t *spec,
-                          jobsrvd_place_t *place) {
-  static const struct {
-    const char *name;
-    jobsrv_on_drain_t policy;
-  } policies[] = {
-    { "cancel", JOBSRV_DRAIN_CANCEL },
-    { "finish", JOBSRV_DRAIN_FINISH },
-    { "leave", JOBSRV_DRAIN_LEAVE },
-  };
-  const char *name = "cancel";
+static int parse_policy(jobsrvd_program_t *program,
+                        json_t *spec,
+                        jobsrvd_place_t *place) {
+  const char *group;
 
-  if (jobsrvd_place_text(place, spec, "on_drain", &name) != 0)
+  if (jobsrvd_policy_parse(&program->options, spec, place) != 0)
     return -1;
-  for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
-    if (strcmp(policies[i].name, name) == 0) {
-      program->options.on_drain = policies[i].policy;
-      return 0;
-    }
-  return jobsrvd_place_error_in(
-      place, "on_drain", "expected \"cancel\", \"finish\" or \"leave\"");
-}
-
-static int parse_times(jobsrvd_program_t *program,
-                       json_t *spec,
-                       jobsrvd_place_t *place) {
-  const uint64_t max = 1000ull * 86400 * 366 * 10;
-  jobsrv_operation_t *options = &program->options;
-  uint64_t concurrency = 0;
-
-  if (jobsrvd_place_u64(place, spec, "timeout_ms", 1, max,
-                        &options->timeout_ms) != 0 ||
-      jobsrvd_place_u64(place, spec, "deadline_ms", 1, max,
-                        &options->deadline_ms) != 0 ||
-      jobsrvd_place_u64(place, spec, "grace_ms", 1, max,
-                        &options->grace_ms) != 0 ||
-      jobsrvd_place_u64(place, spec, "retain_ms", 1, max,
-                        &options->retain_ms) != 0 ||
-      jobsrvd_place_u64(place, spec, "concurrency", 1, UINT32_MAX,
-                        &concurrency) != 0)
-    return -1;
-  options->max_running = (uint32_t) concurrency;
+  group = program->options.group;
+  if (group != NULL)
+    program->group = jobsrvd_must_copy(group, strlen(group));
+  program->options.group = program->group;
   return 0;
 }
 
@@ -315,10 +283,9 @@ int jobsrvd_program_parse(jobsrvd_program_t **list,
       parse_argv(program, spec, place) != 0 ||
       check_members_used(program, place) != 0 ||
       parse_environment(program, spec, place) != 0 ||
-      parse_cwd(program, spec, place) != 0 ||
-      parse_on_drain(program, spec, place) != 0)
+      parse_cwd(program, spec, place) != 0)
     return -1;
-  return parse_times(program, spec, place);
+  return parse_policy(program, spec, place);
 }
 
 void jobsrvd_programs_free(jobsrvd_program_t *list) {
@@ -338,6 +305,7 @@ void jobsrvd_programs_free(jobsrvd_program_t *list) {
     free(list->argv);
     free(list->env);
     free(list->cwd);
+    free(list->group);
     free(list->name);
     free(list);
   }

@@ -84,8 +84,10 @@ MISTAKES = [
     ("unknown operation member",
      operation('      "argv": ["x"],\n      "shell": @true'),
      'unknown member "shell": expected one of argv, members, env, set_env, '
-     "cwd, timeout_ms, deadline_ms, grace_ms, retain_ms, concurrency, "
-     "on_drain"),
+     "cwd, timeout_ms, deadline_ms, queue_ms, silence_ms, grace_ms, "
+     "retain_ms, retain_failed_ms, retain_cancelled_ms, concurrency, "
+     "max_running, weight, priority, group, rate, breaker, retry, on_drain, "
+     "on_last_watcher, last_watcher_grace_ms, cancellable"),
     ("no argv", '{ "operations": { "a": @{} } }',
      'expected a member "argv"'),
     ("argv a string", operation('      "argv": @"ls -l"'),
@@ -130,8 +132,70 @@ MISTAKES = [
      "expected a whole number from 1 to 316224000000"),
     ("zero concurrency", operation('      "argv": ["x"], "concurrency": @0'),
      "expected a whole number from 1 to 4294967295"),
+    *[("zero " + name, operation('      "argv": ["x"], "%s": @0' % name),
+       "expected a whole number from 1 to " + most)
+      for name, most in [
+          ("deadline_ms", "316224000000"), ("queue_ms", "316224000000"),
+          ("silence_ms", "316224000000"), ("grace_ms", "316224000000"),
+          ("retain_ms", "316224000000"),
+          ("retain_failed_ms", "316224000000"),
+          ("retain_cancelled_ms", "316224000000"),
+          ("last_watcher_grace_ms", "316224000000"),
+          ("max_running", "4294967295"), ("weight", "4294967295")]],
     ("unknown policy", operation('      "argv": ["x"], "on_drain": @"wait"'),
      'expected "cancel", "finish" or "leave"'),
+    ("concurrency twice",
+     operation('      "argv": ["x"], "max_running": 2, "concurrency": @2'),
+     '"max_running" says so already'),
+    ("unknown priority", operation('      "argv": ["x"], "priority": @"top"'),
+     'expected "low", "normal", "high" or "critical"'),
+    ("priority a number", operation('      "argv": ["x"], "priority": @1'),
+     "expected a string, not an integer"),
+    ("unknown last watcher",
+     operation('      "argv": ["x"], "on_last_watcher": @"stop"'),
+     'expected "continue" or "cancel"'),
+    ("cancellable a string",
+     operation('      "argv": ["x"], "cancellable": @"no"'),
+     "expected true or false, not a string"),
+    ("empty group", operation('      "argv": ["x"], "group": @""'),
+     "expected a name of 1 to 64 bytes"),
+    ("long group",
+     operation('      "argv": ["x"], "group": @"%s"' % ("g" * 65)),
+     "expected a name of 1 to 64 bytes"),
+    ("rate a number", operation('      "argv": ["x"], "rate": @5'),
+     "expected an object, not an integer"),
+    ("rate without a count",
+     operation('      "argv": ["x"], "rate": @{ "per_ms": 5 }'),
+     'expected a member "count"'),
+    ("zero rate",
+     operation('      "argv": ["x"], "rate": { "count": @0 }'),
+     "expected a whole number from 1 to 4294967295"),
+    ("unknown member of a rate",
+     operation('      "argv": ["x"],\n "rate": { "count": 1, "per_s": @1 }'),
+     'unknown member "per_s": expected one of count, per_ms'),
+    ("breaker without failures",
+     operation('      "argv": ["x"], "breaker": @{}'),
+     'expected a member "failures"'),
+    ("unknown member of a breaker",
+     operation('      "argv": ["x"], "breaker": { "fail": @1 }'),
+     'unknown member "fail": expected one of failures, trials, open_ms'),
+    ("breaker open too long",
+     operation('      "argv": ["x"],\n      "breaker":\n'
+               '{ "failures": 1, "open_ms": @316224000001 }'),
+     "expected a whole number from 1 to 316224000000"),
+    ("unknown member of a retry",
+     operation('      "argv": ["x"], "retry": { "attempts": @1 }'),
+     'unknown member "attempts": expected one of max_attempts, factor, '
+     "backoff_ms, max_backoff_ms, jitter"),
+    ("too many attempts",
+     operation('      "argv": ["x"], "retry": { "max_attempts": @10001 }'),
+     "expected a whole number from 1 to 10000"),
+    ("factor too large",
+     operation('      "argv": ["x"], "retry": { "factor": @101 }'),
+     "expected a whole number from 1 to 100"),
+    ("unknown jitter",
+     operation('      "argv": ["x"], "retry": { "jitter": @"some" }'),
+     'expected "equal", "full" or "none"'),
     # members
     ("members an array", operation('      "argv": ["x"], "members": @[]'),
      "expected an object, not an array"),
@@ -308,7 +372,10 @@ class Answers(unittest.TestCase):
                      "max_lost_threads max_jobs max_queued max_text "
                      "max_event_bytes max_result max_events_per_job "
                      "max_bytes_per_job max_bytes_total retain_ms "
-                     "max_retained max_expired max_tags retry_ms").split():
+                     "retain_failed_ms retain_cancelled_ms queue_ms silence_ms "
+                     "max_retained max_retained_completed max_retained_failed "
+                     "max_retained_cancelled max_expired max_tags "
+                     "retry_ms").split():
             self.assertRegex(text, r"(?m)(^| )%s( |$)" % name)
 
     def test_version(self):
