@@ -525,7 +525,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(it_may_outlive_its_server),
   cmocka_unit_test(a_drained_server_takes_no_more),
   cmocka_unit_test(its_peer_is_memory),
-  ONE_MODE(the_same_bytes_over_a_socket_get_the_same_answer),
+  cmocka_unit_test(the_same_bytes_over_a_socket_get_the_same_answer),
   cmocka_unit_test(every_allocation_behind_a_connection_may_fail),
 };
 
