@@ -5,7 +5,11 @@
 /*
  * Jobs: one run of an operation each, from creation to one of three ends.
  *
- *   scheduled -> queued -> running -> completed | failed | cancelled
+ *   scheduled -> queued | failed | cancelled
+ *   queued    -> scheduled | running | failed | cancelled
+ *   running   -> retrying | suspended | completed | failed | cancelled
+ *   retrying  -> queued | failed | cancelled
+ *   suspended -> queued | running | failed | cancelled
  *
  * A scheduled job waits for its time, for other jobs, or to be watched. From
  * running a job may go to retrying, which waits for its next attempt, or to

@@ -41,6 +41,34 @@ static void an_end_can_be_reached_from_every_other_state(void **state) {
   }
 }
 
+/* Row 2: each is named here, whatever the table says of itself. */
+static void the_three_ends_and_no_others_absorb(void **state) {
+  (void) state;
+  for (int from = 0; from < JOBSRV_STATE_MAX; from++) {
+    int ends = from == JOBSRV_STATE_COMPLETED || from == JOBSRV_STATE_FAILED ||
+               from == JOBSRV_STATE_CANCELLED;
+
+    assert_int_equal(jobsrv_state_terminal((jobsrv_state_t) from), ends);
+    for (int to = 0; ends && to < JOBSRV_STATE_MAX; to++)
+      assert_false(jobsrv_state_allowed((jobsrv_state_t) from,
+                                        (jobsrv_state_t) to));
+  }
+}
+
+static void numbers_that_are_no_states_lead_nowhere(void **state) {
+  (void) state;
+  for (int other = -2; other < 40; other++) {
+    if (other >= 0 && other < JOBSRV_STATE_MAX)
+      continue;
+    for (int at = 0; at < JOBSRV_STATE_MAX; at++) {
+      assert_false(jobsrv_state_allowed((jobsrv_state_t) at,
+                                        (jobsrv_state_t) other));
+      assert_false(jobsrv_state_allowed((jobsrv_state_t) other,
+                                        (jobsrv_state_t) at));
+    }
+  }
+}
+
 static void no_state_leads_to_itself(void **state) {
   (void) state;
   for (int at = 0; at < JOBSRV_STATE_MAX; at++)
@@ -63,6 +91,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(every_state_but_the_ends_leads_somewhere),
   cmocka_unit_test(every_state_can_be_reached_from_the_first),
   cmocka_unit_test(an_end_can_be_reached_from_every_other_state),
+  cmocka_unit_test(the_three_ends_and_no_others_absorb),
+  cmocka_unit_test(numbers_that_are_no_states_lead_nowhere),
   cmocka_unit_test(no_state_leads_to_itself),
   cmocka_unit_test(names_are_distinct_and_numbers_beyond_are_unknown),
 };
