@@ -44,10 +44,10 @@
  *   }
  *
  * Every deadline of the library and of its transport is a timer on the server's
- * clock, so the manual one moves them all. Three waits stay on real time, for
- * nobody could move a clock in them: for a console that does not take its last
- * lines (a second, in jobsrv_close()), for a process that jobsrv_close() has
- * killed to be reaped, and jobsrv_run_until() itself.
+ * clock, so the manual one moves them all. What blocks a thread goes by real
+ * time: a wait for a job from another thread (jobsrv/wait.h), in jobsrv_close()
+ * the wait for a console that does not take its last lines (a second at most)
+ * and for a killed process to be reaped, and jobsrv_run_until() itself.
  */
 
 #include "jobsrv/jobsrv.h"

@@ -27,6 +27,8 @@ ALLOWED = {
     "lib/core/wall.c": {"timerfd_settime", "clock_gettime"},
     # how long a foreign loop may sleep
     "lib/core/loop_modes.c": {"uv_update_time", "uv_backend_timeout"},
+    # a thread of the host's that blocks; see wait.h
+    "lib/core/wait_blocking.c": {"clock_gettime", "pthread_cond_timedwait"},
     # waits of a close, in which nobody could move a clock
     "lib/core/process_spawn.c": {"poll"},
     "lib/narration/writer.c": {"poll", "clock_gettime",
