@@ -22,8 +22,9 @@ COMMENT = re.compile(r"/\*.*?\*/", re.S)
 
 ALLOWED = {
     "lib/base/clock.c": {"clock_gettime"},  # the machine's clock itself
-    # the loop's timer, only without a clock that is driven by hand
-    "lib/core/loop.c": {"uv_timer_start", "uv_hrtime", "uv_now"},
+    # the timers of the loop, only without a clock that is driven by hand
+    "lib/core/wheel_wake.c": {"timerfd_settime", "uv_timer_start",
+                              "uv_hrtime", "uv_now"},
     "lib/core/wall.c": {"timerfd_settime", "clock_gettime"},
     # how long a foreign loop may sleep
     "lib/core/loop_modes.c": {"uv_update_time", "uv_backend_timeout"},
@@ -51,8 +52,10 @@ for name in sorted(set(used) | set(ALLOWED)):
     check("what is said of %s is still so" % name,
           sorted(ALLOWED.get(name, set()) - used.get(name, set())))
 
-# Both start a timer, and both ask first whether a clock is driven by hand.
+# Who starts a timer asks first whether a clock is driven by hand.
 for name, question in (("lib/core/loop.c", "srv->watch.next != NULL"),
+                       ("lib/core/wheel_wake.c",
+                        "srv->clock->attach == NULL"),
                        ("lib/core/wall.c", "srv->clock->attach != NULL")):
     check("%s asks for a manual clock" % name,
           [] if question in (ROOT / name).read_text() else [question])
