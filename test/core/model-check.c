@@ -147,6 +147,10 @@ void check_job(world *w, mjob *j) {
     differ(w, "job %d says cancelled %d", j->number,
            jobsrv_job_cancelled(j->job));
   same(w, j, "releases", (uint64_t) j->released, 0);
+  if (has(w, F_PARENT) && (j->spec.parent == NULL || j->spec.parent->known))
+    if (jobsrv_job_parent(j->job) !=
+        (j->spec.parent == NULL ? NULL : j->spec.parent->job))
+      differ(w, "job %d has another parent", j->number);
 }
 
 /* By id, by handle, and that what went is told apart from what never was. */

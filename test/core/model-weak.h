@@ -13,3 +13,4 @@
 #pragma weak jobsrv_job_input
 #pragma weak jobsrv_job_watch
 #pragma weak jobsrv_job_unwatch
+#pragma weak jobsrv_job_parent
