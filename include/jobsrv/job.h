@@ -13,9 +13,11 @@
  *
  * A scheduled job waits for its time, for other jobs, or to be watched. From
  * running a job may go to retrying, which waits for its next attempt, or to
- * suspended, which waits for an answer; neither holds a slot, and both come
- * back through queued. A terminal state is never left. Whoever asks, the end is
- * the same: it is decided once, on the loop, by one function.
+ * suspended, which waits for an answer; neither holds a slot (but see
+ * keeps_slot), and both come back through queued. From there, too, a job may
+ * go to retrying: when its operation's breaker is open. A terminal state is
+ * never left. Whoever asks, the end is the same: it is decided once, on the
+ * loop, by one function.
  *
  * Threads as in loop.h. [any] calls on a job are for whoever holds a reference
  * or runs inside one of the job's own callbacks.
@@ -144,7 +146,7 @@ typedef struct jobsrv_spec_s {
 
   /* in what order and company; 0 and NULL: the operation's */
   int priority;              /* jobsrv_priority_t */
-  uint32_t weight;           /* counted against max_running */
+  uint32_t weight;           /* counted against max_running; up to 65,535 */
   const char *group;         /* jobs of one group run one at a time, whatever
                                 their operation; a suspended one still has it,
                                 a retrying one does not; at most 64 bytes */
@@ -223,8 +225,8 @@ typedef void (*jobsrv_submit_cb)(jobsrv_t *srv,
  * closed first (the spec's `release` has then been called). `parent`,
  * `parent_job` and `after` are not allowed here.
  *
- * Returns 0, UV_ENOMEM, UV_EINVAL, JOBSRV_EOPTIONS or JOBSRV_ECLOSED; when
- * not 0, `cb` is never called and `release` has been.
+ * Returns 0, UV_ENOMEM, UV_EINVAL, JOBSRV_ETOOBIG, JOBSRV_EOPTIONS or
+ * JOBSRV_ECLOSED; when not 0, `cb` is never called and `release` has been.
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_submit_from(jobsrv_t *srv,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "core/group.h"
+#include "core/retry.h"
 #include "core/server.h"
+#include "core/suspend.h"
 
 /*
  * What starts next. For each class the candidate is the longest runnable job
@@ -202,42 +204,56 @@ static void take_slot(jobsrv_job_t *job) {
 
 static void begin_attempt(jobsrv_job_t *job) {
   jobsrv__operation_t *operation = job->operation;
-  jobsrv_t *srv = job->srv;
 
   jobsrv__group_enter(job);
   jobsrv__breaker_attempt_started(job);
   operation->starts++;
-  job->attempt_no++;
-  job->since_ns = jobsrv_now(srv);
+  jobsrv__attempt_open(job);
   if (operation->def.rate.count != 0)
     jobsrv__rate_take(&operation->rate, job->since_ns);
-  if (job->started_ns == 0) {
-    job->started_ns = job->since_ns;
-    job->started_wall = jobsrv__wall_at(srv, job->started_ns);
-  }
 }
 
-static void start(jobsrv_job_t *job) {
-  int err;
+/* The operation begins; nothing of it is running yet. */
+static void start_work(jobsrv_job_t *job) {
+  int is_async = job->operation->def.style == JOBSRV_ASYNC;
+  int err, said;
 
-  take_slot(job);
-  begin_attempt(job);
-  jobsrv__job_move(job, JOBSRV_STATE_RUNNING);
-  jobsrv__job_look(job); /* a hook, or a thread, may have asked it to stop */
-  if (jobsrv__job_ended(job)) /* a hook has closed the server */
-    return;
-  if (jobsrv_token_reason(&job->token) != NULL) {
-    jobsrv__job_let_go(job); /* there is nothing yet that has to */
+  if (jobsrv__job_has_said(job)) { /* by a hook; async work then lets go */
+    if (!is_async)
+      jobsrv__job_let_go(job);
     return;
   }
   job->flags |= JOBSRV__JOB_STARTED;
   jobsrv__job_clock(job);
   err = call_start(job);
-  if (err != 0) {
-    jobsrv__job_say(job, 0, err == UV_ENOMEM ? "no_memory" : "start_failed",
-                    jobsrv_strerror(err));
+  if (err == 0)
+    return;
+  said = jobsrv__job_say(job, 0, err == UV_ENOMEM ? "no_memory"
+                                                  : "start_failed",
+                         jobsrv_strerror(err));
+  /* async work that has said something itself lets go by that */
+  if (said || !is_async)
     jobsrv__job_let_go(job);
-  }
+}
+
+static void start(jobsrv_job_t *job) {
+  int goes_on = jobsrv__goes_on(job);
+
+  take_slot(job);
+  if (goes_on)
+    jobsrv__pause_over(job);
+  else
+    begin_attempt(job);
+  jobsrv__job_move(job, JOBSRV_STATE_RUNNING);
+  jobsrv__job_look(job); /* a hook, or a thread, may have asked it to stop */
+  if (jobsrv_job_state(job) != JOBSRV_STATE_RUNNING) /* a hook's doing */
+    return;
+  if (goes_on)
+    jobsrv__pause_resume(job);
+  else if (jobsrv_token_reason(&job->token) != NULL)
+    jobsrv__job_let_go(job); /* there is nothing yet that has to */
+  else
+    start_work(job);
 }
 
 /* ---- the loop ---- */
@@ -250,9 +266,9 @@ static int is_refused(jobsrv_job_t *job) {
 }
 
 static void refuse(jobsrv_job_t *job) {
-  jobsrv__job_say(job, 0, "circuit_open",
-                  "the operation has failed too often of late");
-  jobsrv__job_let_go(job);
+  jobsrv__attempt_refused(job, "circuit_open",
+                          "the operation has failed too often of late",
+                          job->operation->breaker.until_ns);
 }
 
 static void on_token(jobsrv_timer_t *timer) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "base/alloc.h"
+#include "core/retry.h"
 #include "core/server.h"
 #include "jobsrv/operation.h"
 
@@ -40,6 +41,25 @@ static void copy_code(const jobsrv_alloc_t *alloc,
   }
 }
 
+/* With the delay before it; leaves `finish->code` NULL without memory. */
+static void copy_delayed(const jobsrv_alloc_t *alloc,
+                         jobsrv__finish_t *finish,
+                         const char *code,
+                         uint64_t delay_ms) {
+  size_t len = strnlen(code, MAX_CODE);
+  jobsrv__delayed_t *delayed = jobsrv__malloc(alloc,
+                                              sizeof(*delayed) + len + 1);
+
+  if (delayed == NULL)
+    return;
+  delayed->delay_ms = delay_ms;
+  memcpy(delayed->code, code, len);
+  delayed->code[len] = '\0';
+  finish->code = delayed->code;
+  finish->owns_code = 1;
+  finish->how |= JOBSRV__FAIL_DELAYED;
+}
+
 /* At most MAX_MESSAGE bytes, whole characters, with a mark of what was cut. */
 static char *copy_message(const jobsrv_alloc_t *alloc, const char *message) {
   size_t len = strlen(message);
@@ -67,7 +87,7 @@ static int claim(jobsrv_job_t *job, jobsrv__finish_t *mine) {
 
   if (!atomic_compare_exchange_strong(&job->finish_state, &expected,
                                       JOBSRV__FINISH_CLAIMED))
-    return JOBSRV_ESETTLED;
+    return expected == JOBSRV__FINISH_HELD ? JOBSRV_ESTATE : JOBSRV_ESETTLED;
   job->finish = *mine;
   memset(mine, 0, sizeof(*mine));
   expected = JOBSRV__FINISH_CLAIMED;
@@ -158,14 +178,23 @@ int jobsrv_job_complete(jobsrv_job_t *job, const char *result, size_t len) {
   return finish(job, &mine);
 }
 
-int jobsrv_job_fail(jobsrv_job_t *job, const char *code, const char *message) {
+/* A failure; with a delay for the next attempt when `how` says so. */
+static int fail(jobsrv_job_t *job,
+                const char *code,
+                const char *message,
+                unsigned int how,
+                uint64_t delay_ms) {
   const jobsrv_alloc_t *alloc = &job->srv->alloc;
   jobsrv__finish_t mine = { 0 };
   int err = may_finish(job);
 
   if (err != 0)
     return err;
-  copy_code(alloc, &mine, code);
+  mine.how = (uint8_t) (how & ~(unsigned int) JOBSRV__FAIL_DELAYED);
+  if (how & JOBSRV__FAIL_DELAYED)
+    copy_delayed(alloc, &mine, code != NULL ? code : "failed", delay_ms);
+  else
+    copy_code(alloc, &mine, code);
   if (message != NULL)
     mine.text = copy_message(alloc, message);
   if (mine.code == NULL || (message != NULL && mine.text == NULL)) {
@@ -175,10 +204,34 @@ int jobsrv_job_fail(jobsrv_job_t *job, const char *code, const char *message) {
   return finish(job, &mine);
 }
 
-void jobsrv__job_say(jobsrv_job_t *job,
-                     int completed,
-                     const char *code,
-                     const char *message) {
+int jobsrv_job_fail(jobsrv_job_t *job, const char *code, const char *message) {
+  return fail(job, code, message, 0, 0);
+}
+
+int jobsrv_job_fail_permanently(jobsrv_job_t *job,
+                                const char *code,
+                                const char *message) {
+  return fail(job, code, message, JOBSRV__FAIL_PERMANENT, 0);
+}
+
+int jobsrv_job_retry_after(jobsrv_job_t *job,
+                           uint64_t delay_ms,
+                           const char *code,
+                           const char *message) {
+  return fail(job, code, message, JOBSRV__FAIL_DELAYED, delay_ms);
+}
+
+int jobsrv_job_snooze(jobsrv_job_t *job, uint64_t delay_ms) {
+  if (job->operation == NULL)
+    return jobsrv__job_ended(job) ? JOBSRV_ESETTLED : JOBSRV_ESTATE;
+  return fail(job, NULL, NULL, JOBSRV__FAIL_DELAYED | JOBSRV__FAIL_SNOOZE,
+              delay_ms);
+}
+
+int jobsrv__job_say(jobsrv_job_t *job,
+                    int completed,
+                    const char *code,
+                    const char *message) {
   const jobsrv_alloc_t *alloc = &job->srv->alloc;
   jobsrv__finish_t mine = { .completed = completed != 0 };
 
@@ -189,35 +242,88 @@ void jobsrv__job_say(jobsrv_job_t *job,
     if (message != NULL)
       mine.text = copy_message(alloc, message);
   }
-  if (claim(job, &mine) != 0)
-    jobsrv__finish_clear(alloc, &mine);
+  if (claim(job, &mine) == 0)
+    return 1;
+  jobsrv__finish_clear(alloc, &mine);
+  return 0;
+}
+
+void jobsrv__finish_set(jobsrv_job_t *job,
+                        const char *code,
+                        const char *message) {
+  const jobsrv_alloc_t *alloc = &job->srv->alloc;
+
+  jobsrv__finish_clear(alloc, &job->finish);
+  job->finish.code = code;
+  if (message != NULL)
+    job->finish.text = copy_message(alloc, message);
+  job->flags |= JOBSRV__JOB_FINISHED;
+}
+
+void jobsrv__job_fail_waiting(jobsrv_job_t *job,
+                              const char *code,
+                              const char *message,
+                              int retryable) {
+  if (jobsrv__job_ended(job))
+    return;
+  jobsrv__token_adopt(&job->token);
+  jobsrv__token_seal(&job->token);
+  if (jobsrv_token_reason(&job->token) != NULL) { /* that was first */
+    jobsrv__job_look(job);
+    return;
+  }
+  jobsrv__finish_set(job, code, message);
+  if (!retryable)
+    job->flags |= JOBSRV__JOB_PERMANENT;
+  jobsrv__job_end(job, JOBSRV_STATE_FAILED);
+}
+
+/* Returns how it stood before. */
+static unsigned char close_finish(jobsrv_job_t *job) {
+  unsigned char was = atomic_exchange(&job->finish_state,
+                                      JOBSRV__FINISH_CLOSED);
+
+  if (was == JOBSRV__FINISH_SAID)
+    job->flags |= JOBSRV__JOB_FINISHED;
+  return was;
 }
 
 int jobsrv__job_close_finish(jobsrv_job_t *job) {
-  if (atomic_exchange(&job->finish_state, JOBSRV__FINISH_CLOSED) ==
-      JOBSRV__FINISH_SAID)
-    job->flags |= JOBSRV__JOB_FINISHED;
+  (void) close_finish(job);
   return (job->flags & JOBSRV__JOB_FINISHED) != 0;
 }
 
-void jobsrv__job_let_go(jobsrv_job_t *job) {
+/* Only the end of it: it is not tried again. */
+void jobsrv__job_judge(jobsrv_job_t *job) {
+  int finished = jobsrv__job_close_finish(job);
   const jobsrv_reason_t *reason;
-  int finished;
 
-  if (jobsrv__job_ended(job)) {
-    count_late(job);
+  if (jobsrv__job_ended(job)) /* by whoever was asked or told of it */
     return;
-  }
   jobsrv__token_adopt(&job->token);
   jobsrv__token_seal(&job->token);
   reason = jobsrv_token_reason(&job->token);
   if (reason != NULL)
     jobsrv__job_note_stop(job);
-  finished = jobsrv__job_close_finish(job);
   if (finished && job->finish.completed)
     jobsrv__job_end(job, JOBSRV_STATE_COMPLETED);
-  else if (reason != NULL && reason->code <= JOBSRV_REASON_PARENT)
-    jobsrv__job_end(job, JOBSRV_STATE_CANCELLED);
   else
-    jobsrv__job_end(job, JOBSRV_STATE_FAILED);
+    jobsrv__job_end(job, jobsrv__job_stopped_as(job));
+}
+
+void jobsrv__job_let_go(jobsrv_job_t *job) {
+  unsigned char was;
+
+  if (jobsrv__job_ended(job)) {
+    count_late(job);
+    return;
+  }
+  jobsrv_job_ref(job);
+  jobsrv__token_adopt(&job->token);
+  was = close_finish(job);
+  /* what another thread has only begun to write is never to be opened again */
+  if (was == JOBSRV__FINISH_CLAIMED ||
+      !jobsrv__retry(job, was == JOBSRV__FINISH_SAID))
+    jobsrv__job_judge(job);
+  jobsrv_job_unref(job);
 }

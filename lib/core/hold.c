@@ -8,9 +8,13 @@
 #include <assert.h>
 
 void jobsrv__job_hold(jobsrv_job_t *job, unsigned int holds) {
-  job->plan->holds |= (uint8_t) holds;
+  jobsrv__plan_t *plan = job->plan;
+
+  plan->holds |= (uint8_t) holds;
+  if (job->seq == 0)
+    plan->was_held = 1; /* submit looks at the holds */
   if (job->seq == 0 || jobsrv_job_state(job) != JOBSRV_STATE_QUEUED)
-    return; /* submit looks at the holds, or it is scheduled already */
+    return;
   jobsrv__dequeue(job);
   jobsrv__queue_push_back(&job->srv->waiting, &job->in_state);
   job->since_ns = jobsrv_now(job->srv);
@@ -20,19 +24,23 @@ void jobsrv__job_hold(jobsrv_job_t *job, unsigned int holds) {
 }
 
 void jobsrv__job_release(jobsrv_job_t *job, unsigned int holds) {
-  if (job->plan == NULL || (job->plan->holds & holds) == 0)
+  jobsrv__plan_t *plan = job->plan;
+
+  if (plan == NULL || (plan->holds & holds) == 0)
     return;
-  job->plan->holds &= (uint8_t) ~holds;
-  if (job->plan->holds == 0 &&
-      jobsrv_job_state(job) == JOBSRV_STATE_SCHEDULED)
+  plan->holds &= (uint8_t) ~holds;
+  if (plan->holds == 0 && jobsrv_job_state(job) == JOBSRV_STATE_SCHEDULED)
     jobsrv__job_runnable(job);
 }
 
 void jobsrv__job_runnable(jobsrv_job_t *job) {
+  jobsrv__plan_t *plan = job->plan;
+
   assert(!jobsrv__job_ended(job));
   jobsrv_job_ref(job);
-  jobsrv__queue_remove(&job->in_state);
+  jobsrv__dequeue(job);
   job->since_ns = jobsrv_now(job->srv);
+  plan->queued_wall = jobsrv__wall_at(job->srv, job->since_ns);
   jobsrv__enqueue(job);
   jobsrv__job_move(job, JOBSRV_STATE_QUEUED);
   if (!jobsrv__job_ended(job)) /* by a hook */

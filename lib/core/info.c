@@ -1,9 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "core/group.h"
+#include "core/plan.h"
 #include "core/server.h"
 
 #include <string.h>
+
+/* What is of the state that it is in. */
+static void fill_plan(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
+  const jobsrv__plan_t *plan = job->plan;
+
+  info->queued_wall_ns = job->created_wall;
+  if (plan == NULL)
+    return;
+  if (plan->was_held || plan->queued_wall != 0)
+    info->queued_wall_ns = plan->queued_wall;
+  if (info->state == JOBSRV_STATE_SCHEDULED)
+    info->run_at_wall_ns = plan->run_at_wall;
+  if (info->state == JOBSRV_STATE_RETRYING)
+    info->next_attempt_wall_ns = plan->next_wall;
+  if (info->state == JOBSRV_STATE_SUSPENDED) {
+    info->prompt = plan->prompt.data;
+    info->prompt_len = plan->prompt.len;
+  }
+}
 
 static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   const jobsrv__limits_t *limits = jobsrv__job_limits(job);
@@ -18,6 +38,7 @@ static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   info->watchers = job->watchers;
   info->queue_position = jobsrv__order_position(job);
   info->group = jobsrv__group_name(job);
+  fill_plan(job, info);
   info->created_wall_ns = job->created_wall;
   info->started_wall_ns = job->started_wall;
   info->finished_wall_ns = job->finished_wall;
@@ -32,6 +53,7 @@ static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   info->cancel_reason = jobsrv_token_reason(&job->token);
   info->error_code = jobsrv__job_error_code(job);
   info->error_message = jobsrv__job_error_message(job);
+  info->error_retryable = jobsrv__job_error_retryable(job);
   info->exit_status = job->exit_status;
   info->signal = job->signal;
   info->abandoned = (job->flags & JOBSRV__JOB_ABANDONED) != 0;

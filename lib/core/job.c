@@ -3,7 +3,9 @@
 #include "base/alloc.h"
 #include "core/group.h"
 #include "core/plan.h"
+#include "core/retry.h"
 #include "core/server.h"
+#include "core/start.h"
 #include "core/wait.h"
 
 #include <assert.h>
@@ -23,8 +25,12 @@ jobsrv_job_t *jobsrv_job_ref(jobsrv_job_t *job) {
 
 void jobsrv__finish_clear(const jobsrv_alloc_t *alloc,
                           jobsrv__finish_t *finish) {
-  if (finish->owns_code)
-    jobsrv__free(alloc, (char *) (uintptr_t) finish->code);
+  char *code = (char *) (uintptr_t) finish->code;
+
+  if (finish->how & JOBSRV__FAIL_DELAYED)
+    jobsrv__free(alloc, JOBSRV__CONTAINER(code, jobsrv__delayed_t, code));
+  else if (finish->owns_code)
+    jobsrv__free(alloc, code);
   jobsrv__free(alloc, finish->text);
   memset(finish, 0, sizeof(*finish));
 }
@@ -123,6 +129,7 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
   else
     (void) jobsrv__job_close_finish(job);
   jobsrv__wheel_disarm(&srv->wheel, &job->timer);
+  jobsrv__start_clear(job);
   jobsrv__token_detach(&job->token);
   jobsrv__breaker_attempt_ended(job, how);
   jobsrv__dequeue(job);
@@ -132,8 +139,10 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
                          ? job->stop_ns
                          : jobsrv_now(srv);
   job->finished_wall = jobsrv__wall_at(srv, job->finished_ns);
-  if (!(job->flags & JOBSRV__JOB_ABANDONED))
+  if (!(job->flags & JOBSRV__JOB_ABANDONED)) {
     payload_clear(job);
+    jobsrv__plan_settle(job);
+  }
   count_end(srv, how);
   jobsrv__job_move(job, how);
   if (jobsrv_token_reason(&job->token) != NULL)
@@ -147,36 +156,77 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
   jobsrv_job_unref(job);
 }
 
-const char *jobsrv__job_error_code(const jobsrv_job_t *job) {
+/* Why it failed, or the last attempt: a clock's word, else the finish's. */
+static const char *clock_code(const jobsrv_job_t *job) {
   const jobsrv_reason_t *reason = jobsrv_token_reason(&job->token);
 
-  if (atomic_load(&job->state) != JOBSRV_STATE_FAILED)
-    return NULL;
-  if (reason != NULL)
+  if (jobsrv_job_state(job) == JOBSRV_STATE_FAILED && reason != NULL)
     return jobsrv_reason_name(reason->code);
-  if ((job->flags & JOBSRV__JOB_FINISHED) && job->finish.code != NULL)
-    return job->finish.code;
-  return "failed";
+  if (jobsrv_job_state(job) == JOBSRV_STATE_RETRYING &&
+      job->finish.reason != 0)
+    return jobsrv__failure_code(job);
+  return NULL;
+}
+
+static const char *clock_message(const char *code) {
+  static const struct {
+    jobsrv_reason_code_t code;
+    const char *message;
+  } table[] = {
+    { JOBSRV_REASON_QUEUE_TIMEOUT, "waited too long in the queue" },
+    { JOBSRV_REASON_ATTEMPT_TIMEOUT, "the attempt took too long" },
+    { JOBSRV_REASON_DEADLINE, "the deadline has passed" },
+    { JOBSRV_REASON_SILENCE, "nothing was heard of it too long" },
+  };
+
+  for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+    if (strcmp(code, jobsrv_reason_name(table[i].code)) == 0)
+      return table[i].message;
+  return code;
+}
+
+/* Whether there is an error to speak of. */
+static int has_failed(const jobsrv_job_t *job) {
+  jobsrv_state_t state = jobsrv_job_state(job);
+
+  return state == JOBSRV_STATE_FAILED ||
+         (state == JOBSRV_STATE_RETRYING &&
+          !(job->finish.how & JOBSRV__FAIL_SNOOZE));
+}
+
+const char *jobsrv__job_error_code(const jobsrv_job_t *job) {
+  const char *code = clock_code(job);
+
+  if (!has_failed(job))
+    return NULL;
+  if (code != NULL)
+    return code;
+  return job->flags & JOBSRV__JOB_FINISHED ? jobsrv__failure_code(job)
+                                           : "failed";
 }
 
 const char *jobsrv__job_error_message(const jobsrv_job_t *job) {
-  const jobsrv_reason_t *reason = jobsrv_token_reason(&job->token);
+  const char *code = clock_code(job);
 
-  if (atomic_load(&job->state) != JOBSRV_STATE_FAILED)
+  if (!has_failed(job))
     return NULL;
-  if (reason != NULL) {
-    switch (reason->code) {
-      case JOBSRV_REASON_QUEUE_TIMEOUT: return "waited too long in the queue";
-      case JOBSRV_REASON_ATTEMPT_TIMEOUT: return "the attempt took too long";
-      case JOBSRV_REASON_DEADLINE: return "the deadline has passed";
-      case JOBSRV_REASON_SILENCE: return "nothing was heard of it too long";
-      default: break;
-    }
-  }
+  if (code != NULL)
+    return clock_message(code);
   if ((job->flags & JOBSRV__JOB_FINISHED) && !job->finish.completed &&
       job->finish.text != NULL)
     return job->finish.text;
   return jobsrv__job_error_code(job);
+}
+
+int jobsrv__job_error_retryable(const jobsrv_job_t *job) {
+  const jobsrv_reason_t *reason = jobsrv_token_reason(&job->token);
+
+  if (!has_failed(job) || job->flags & JOBSRV__JOB_PERMANENT ||
+      (job->flags & JOBSRV__JOB_FINISHED &&
+       job->finish.how & JOBSRV__FAIL_PERMANENT))
+    return 0;
+  return reason == NULL || reason->code == JOBSRV_REASON_ATTEMPT_TIMEOUT ||
+         reason->code == JOBSRV_REASON_SILENCE;
 }
 
 /* ---- what anyone may ask ---- */

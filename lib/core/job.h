@@ -30,7 +30,21 @@ typedef struct jobsrv__finish_s {
   uint32_t len; /* of a result */
   uint8_t owns_code;
   uint8_t completed;
+  uint8_t how;    /* bits below */
+  uint8_t reason; /* a clock's: its jobsrv_reason_code_t and 1; 0: none */
 } jobsrv__finish_t;
+
+enum {
+  JOBSRV__FAIL_PERMANENT = 1 << 0,
+  JOBSRV__FAIL_DELAYED = 1 << 1, /* `code` stands in a jobsrv__delayed_t */
+  JOBSRV__FAIL_SNOOZE = 1 << 2   /* is none: to come again, with a delay */
+};
+
+/* A code that has the delay of the next attempt before it. */
+typedef struct jobsrv__delayed_s {
+  uint64_t delay_ms;
+  char code[];
+} jobsrv__delayed_t;
 
 /* Texts that most jobs do not have: made at submit, do not change. */
 typedef struct jobsrv__labels_s {
@@ -53,13 +67,14 @@ typedef struct jobsrv__note_s {
 
 enum { JOBSRV__NOTES = 3 }; /* created, running, asked to stop */
 
-/* How a finish stands: claimed once per job, by whoever is first. */
+/* How a finish stands: claimed once an attempt, by whoever is first. */
 enum {
   JOBSRV__FINISH_OPEN,
   JOBSRV__FINISH_CLAIMED,  /* one thread is writing job->finish */
   JOBSRV__FINISH_SAID,     /* written; a mail is on its way or held back */
-  JOBSRV__FINISH_CLOSED,   /* ended: too late */
-  JOBSRV__FINISH_ABANDONED /* too late, and the first to come is counted */
+  JOBSRV__FINISH_CLOSED,   /* let go: too late */
+  JOBSRV__FINISH_ABANDONED, /* too late, and the first to come is counted */
+  JOBSRV__FINISH_HELD      /* waits for an answer, or is about to */
 };
 
 enum {
@@ -72,16 +87,22 @@ enum {
   JOBSRV__JOB_HOLDS_SLOT = 1 << 6, /* counted in running */
   JOBSRV__JOB_KILLED = 1 << 7, /* its process was sent SIGKILL */
   JOBSRV__JOB_STARTED = 1 << 8, /* its operation knows of this attempt */
+  JOBSRV__JOB_TOLD_ATTEMPT = 1 << 9, /* told to stop this attempt only */
+  JOBSRV__JOB_OVERRIDDEN = 1 << 10,  /* then asked to stop for good */
+  JOBSRV__JOB_PERMANENT = 1 << 11,   /* failed as another attempt would */
+  JOBSRV__JOB_SNOOZED = 1 << 12,     /* the next attempt has this number */
+  JOBSRV__JOB_PAUSED = 1 << 13,  /* its attempt waits, for answer or slot */
   JOBSRV__JOB_HOLDS_GROUP = 1 << 14 /* nobody else of its group may start */
 };
 
 struct jobsrv_job_s {
-  /* these do not change while the slot is in use */
+  /* these do not change while the slot is in use; the plan, which any thread
+     may look at, is made once, on the loop */
   jobsrv__id_t id;
   jobsrv_t *srv;               /* kept by a reference to its mailbox */
   jobsrv__operation_t *operation;  /* NULL when begun */
   jobsrv__labels_t *labels;    /* NULL: none */
-  jobsrv__plan_t *plan;        /* NULL: all as the operation has it */
+  _Atomic(jobsrv__plan_t *) plan;  /* NULL: all as the operation has it */
   void *data;
   jobsrv_release_cb release;
   uint32_t index;              /* in the slab */
@@ -137,11 +158,15 @@ struct jobsrv_job_s {
 /* What bounds it: its own plan's, or its operation's. */
 const struct jobsrv__limits_s *jobsrv__job_limits(const jobsrv_job_t *job);
 
+/* ---- clocks.c ---- */
+
 /* For how long an ended one is kept. */
 uint64_t jobsrv__job_retain_ns(const jobsrv_job_t *job);
 
 /* Arms the job's one timer for whatever comes next in its life. */
 void jobsrv__job_clock(jobsrv_job_t *job);
+
+/* ---- stop.c ---- */
 
 /* Asks a job to stop for a reason without text; cannot fail. Loop thread. */
 void jobsrv__job_stop(jobsrv_job_t *job, jobsrv_reason_code_t code);
@@ -152,12 +177,23 @@ void jobsrv__job_look(jobsrv_job_t *job);
 /* Narrates a request to cancel, once, before anything else comes of it. */
 void jobsrv__job_note_stop(jobsrv_job_t *job);
 
+/* Calls or signals what runs, to have it stop, if there is anything. */
+void jobsrv__job_tell(jobsrv_job_t *job);
+
+/* What a job comes to that was asked to stop. */
+jobsrv_state_t jobsrv__job_stopped_as(const jobsrv_job_t *job);
+
+/* Its grace is over: what comes next of kill, hook and abandoning. */
+void jobsrv__job_grace_over(jobsrv_job_t *job);
+uint64_t jobsrv__job_grace_end(const jobsrv_job_t *job);
+
 /* The job will not let go: ends it as it was asked to, without waiting. */
 void jobsrv__job_abandon(jobsrv_job_t *job);
 
-/* Code and message of a failed job; NULL otherwise. */
+/* Code and message of a failed or retrying job; NULL otherwise. */
 const char *jobsrv__job_error_code(const jobsrv_job_t *job);
 const char *jobsrv__job_error_message(const jobsrv_job_t *job);
+int jobsrv__job_error_retryable(const jobsrv_job_t *job);
 
 /*
  * From now on it is too late to finish; before the outcome is judged, so that
@@ -191,21 +227,48 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how);
 jobsrv_token_t *jobsrv__job_drop(jobsrv_job_t *job);
 
 /*
- * The operation has let go: judges by finish and token, then ends the job.
- * Thread and process attempts call it when the thread has returned or the
- * process has been reaped; harmless (counted as late) after an abandon.
+ * The operation has let go: judges by finish and token, then ends the job or
+ * has it tried again. Thread and process attempts call it when the thread has
+ * returned or the process has been reaped; harmless (counted as late) after an
+ * abandon.
  */
 void jobsrv__job_let_go(jobsrv_job_t *job);
 
+/* The same, and there is no other attempt. */
+void jobsrv__job_judge(jobsrv_job_t *job);
+
 /*
  * Says what the work came to, for the styles that learn it by themselves. On
- * the loop or the attempt's own thread; keeps an earlier finish. `code` must
- * be a constant or NULL when memory must not be needed; `message` likewise
- * may be NULL. Texts are copied; if that fails they are left out.
+ * the loop or the attempt's own thread; keeps an earlier finish, and returns 0
+ * then, else 1. `code` must be a constant or NULL when memory must not be
+ * needed; `message` likewise may be NULL. Texts are copied; if that fails they
+ * are left out.
  */
-void jobsrv__job_say(jobsrv_job_t *job,
-                     int completed,
-                     const char *code,
-                     const char *message);
+int jobsrv__job_say(jobsrv_job_t *job,
+                    int completed,
+                    const char *code,
+                    const char *message);
+
+/*
+ * Puts a failure in place of the last attempt's, of a job that has none under
+ * way: so nobody can be writing one. `code` is a constant, `message` is copied
+ * and may be NULL.
+ */
+void jobsrv__finish_set(jobsrv_job_t *job,
+                        const char *code,
+                        const char *message);
+
+/* Fails a live job that has no attempt under way. */
+void jobsrv__job_fail_waiting(jobsrv_job_t *job,
+                              const char *code,
+                              const char *message,
+                              int retryable);
+
+/* The work has said what it came to: there is nothing to stop. [any] */
+static inline int jobsrv__job_has_said(const jobsrv_job_t *job) {
+  unsigned char state = atomic_load(&job->finish_state);
+
+  return state != JOBSRV__FINISH_OPEN && state != JOBSRV__FINISH_HELD;
+}
 
 #endif /* JOBSRV_CORE_JOB_H_ */

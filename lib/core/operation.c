@@ -3,26 +3,9 @@
 #include "base/alloc.h"
 #include "base/options.h"
 #include "core/group.h"
-#include "core/server.h"
+#include "core/spec_check.h"
 
 #include <string.h>
-
-static int name_ok(const char *name) {
-  size_t len = name != NULL ? strlen(name) : 0;
-
-  return len >= 1 && len <= 64 &&
-         strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                      "0123456789._-") == len;
-}
-
-static int callbacks_ok(const jobsrv_operation_t *def) {
-  switch (def->style) {
-    case JOBSRV_ASYNC: return def->start != NULL;
-    case JOBSRV_THREAD: return def->run != NULL;
-    case JOBSRV_PROCESS: return def->prepare != NULL;
-    default: return 0;
-  }
-}
 
 jobsrv__operation_t *jobsrv__operation_find(const jobsrv_t *srv,
                                             const char *name) {
@@ -60,10 +43,10 @@ static void operation_free(const jobsrv_alloc_t *alloc,
 
 static int add(jobsrv_t *srv, const jobsrv_operation_t *def) {
   jobsrv__operation_t *operation;
-  int err;
+  int err = jobsrv__operation_check(def);
 
-  if (!name_ok(def->name) || !callbacks_ok(def))
-    return UV_EINVAL;
+  if (err != 0)
+    return err;
   if (srv->phase != JOBSRV__OPEN)
     return JOBSRV_EDRAINING;
   if (jobsrv__operation_find(srv, def->name) != NULL)

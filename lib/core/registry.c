@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "core/plan.h"
 #include "core/server.h"
+#include "core/start.h"
 
 enum { EXPIRED = 1 }; /* no slot has that address */
 
@@ -75,6 +76,7 @@ int jobsrv__registry_add(jobsrv_t *srv, jobsrv_job_t **out) {
 void jobsrv__registry_undo(jobsrv_job_t *job) {
   jobsrv_t *srv = job->srv;
 
+  jobsrv__start_clear(job);
   jobsrv__plan_free(job);
   jobsrv__map_del(&srv->registry.by_id, job->id);
   jobsrv__queue_remove(&job->in_all);

@@ -234,7 +234,7 @@ void jobsrv__dispatch(jobsrv_t *srv);
 
 /*
  * Queues a job behind those of its priority. One whose attempt is under way,
- * suspended, is not started anew: jobsrv__job_resumed() is called.
+ * suspended, is not started anew: jobsrv__pause_resume() is called.
  */
 void jobsrv__enqueue(jobsrv_job_t *job);
 
@@ -289,6 +289,16 @@ void jobsrv__drain_look(jobsrv_t *srv);
 int jobsrv__thread_room(jobsrv_t *srv);
 int jobsrv__thread_start(jobsrv_job_t *job);
 void jobsrv__thread_abandon(jobsrv_job_t *job);
+/*
+ * A thread that waits for an answer inside `run`: itself, NULL when the caller
+ * is not the one that runs the job; then, in this order, its beginning to wait
+ * and its waiting, which returns 1 when it was woken to stop. [thread]
+ */
+void *jobsrv__asker(const jobsrv_job_t *job);
+void jobsrv__asker_begin(void *asker);
+int jobsrv__asker_wait(void *asker);
+/* Wakes it, if it waits; NULL is none. */
+void jobsrv__asker_wake(void *asker, int stop);
 /* No more work: idle threads leave; those inside `run` clean up after us. */
 void jobsrv__pool_close(jobsrv_t *srv);
 

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "base/alloc.h"
+#include "core/plan.h"
 #include "core/server.h"
+#include "core/suspend.h"
 
 /*
- * Asking a job to stop, and what follows if it does not: grace, kill, abandon.
- * Two facts, kept apart: the request (a reason in the token, set once by any
- * thread) and the end (when the operation has let go, or is given up).
+ * Asking a job to stop, and what follows if it does not: grace, kill, hook,
+ * abandon. Two facts, kept apart: the request (a reason in the token, set by
+ * any thread) and the end (when the operation has let go, or is given up).
+ *
+ * A clock may ask only the present attempt to stop. Then the job itself may
+ * still be asked, once: that is narrated, but nobody is told again.
  */
 
-enum { KILL_MS = 2500 }; /* for a killed process to be reaped */
-
-static const uint64_t NS_PER_MS = 1000000;
+enum {
+  KILL_MS = 2500, /* for a killed process to be reaped */
+  STUCK_CALLS = 10
+};
 
 static int is_users(jobsrv_reason_code_t code) {
   return code == JOBSRV_REASON_REQUESTED || code == JOBSRV_REASON_REPLACED ||
@@ -21,19 +26,27 @@ static int is_users(jobsrv_reason_code_t code) {
 /* Narrates the request, once; a timeout is no request to cancel. */
 void jobsrv__job_note_stop(jobsrv_job_t *job) {
   const jobsrv_reason_t *reason = jobsrv_token_reason(&job->token);
+  int of_attempt = jobsrv__reason_of_attempt(reason);
   jobsrv_state_t state = jobsrv_job_state(job);
 
-  if (job->flags & JOBSRV__JOB_TOLD)
-    return;
-  job->flags |= JOBSRV__JOB_TOLD;
-  job->stop_ns = jobsrv_now(job->srv);
+  if (job->flags & JOBSRV__JOB_TOLD) {
+    if (!(job->flags & JOBSRV__JOB_TOLD_ATTEMPT) || of_attempt)
+      return;
+    job->flags &= (uint16_t) ~JOBSRV__JOB_TOLD_ATTEMPT;
+    job->flags |= JOBSRV__JOB_OVERRIDDEN;
+  } else {
+    job->flags |= JOBSRV__JOB_TOLD;
+    if (of_attempt)
+      job->flags |= JOBSRV__JOB_TOLD_ATTEMPT;
+    job->stop_ns = jobsrv_now(job->srv);
+  }
   if (reason == NULL || reason->code > JOBSRV_REASON_PARENT)
     return;
   job->srv->observer->transition(job, state, state);
   jobsrv__hooks_call(job, state, state);
 }
 
-static jobsrv_state_t outcome_of(const jobsrv_job_t *job) {
+jobsrv_state_t jobsrv__job_stopped_as(const jobsrv_job_t *job) {
   const jobsrv_reason_t *reason = jobsrv_token_reason(&job->token);
 
   return reason != NULL && reason->code <= JOBSRV_REASON_PARENT
@@ -41,7 +54,7 @@ static jobsrv_state_t outcome_of(const jobsrv_job_t *job) {
              : JOBSRV_STATE_FAILED;
 }
 
-static void tell_operation(jobsrv_job_t *job) {
+void jobsrv__job_tell(jobsrv_job_t *job) {
   const jobsrv_operation_t *def =
       job->operation != NULL ? &job->operation->def : NULL;
 
@@ -49,27 +62,39 @@ static void tell_operation(jobsrv_job_t *job) {
     return;
   if (def->style == JOBSRV_PROCESS)
     jobsrv__process_stop(job);
-  else if (def->style == JOBSRV_ASYNC && def->stop != NULL)
+  else if (def->style == JOBSRV_ASYNC && def->stop != NULL &&
+           !jobsrv__job_has_said(job))
     JOBSRV__WITHIN(job, def->stop(job, jobsrv_token_reason(&job->token),
                                   def->data));
 }
 
+/* Told for the first time. */
+static void act(jobsrv_job_t *job) {
+  if (jobsrv__job_ended(job))
+    return; /* a hook has closed the server */
+  if (jobsrv_job_state(job) == JOBSRV_STATE_RUNNING) {
+    jobsrv__job_clock(job);
+    jobsrv__job_tell(job);
+  } else if (job->flags & JOBSRV__JOB_PAUSED) {
+    jobsrv__pause_stop(job);
+  } else {
+    jobsrv__job_end(job, jobsrv__job_stopped_as(job));
+  }
+}
+
 void jobsrv__job_look(jobsrv_job_t *job) {
-  if (jobsrv__job_ended(job) || (job->flags & JOBSRV__JOB_TOLD))
+  int told = job->flags & JOBSRV__JOB_TOLD;
+
+  if (jobsrv__job_ended(job) ||
+      (told && !(job->flags & JOBSRV__JOB_TOLD_ATTEMPT)))
     return;
   jobsrv__token_adopt(&job->token);
   if (jobsrv_token_reason(&job->token) == NULL)
     return;
   jobsrv_job_ref(job);
   jobsrv__job_note_stop(job);
-  if (jobsrv__job_ended(job)) {
-    /* a hook has closed the server */
-  } else if (jobsrv_job_state(job) != JOBSRV_STATE_RUNNING) {
-    jobsrv__job_end(job, outcome_of(job));
-  } else {
-    jobsrv__job_clock(job);
-    tell_operation(job);
-  }
+  if (!told)
+    act(job);
   jobsrv__token_fire(&job->token);
   jobsrv_job_unref(job);
 }
@@ -136,90 +161,63 @@ void jobsrv__job_abandon(jobsrv_job_t *job) {
     return;
   if (jobsrv__job_close_finish(job) &&
       (operation == NULL || operation->def.style != JOBSRV_THREAD)) {
-    jobsrv__job_let_go(job); /* it has; only its message is on the way */
+    jobsrv__job_judge(job); /* it has; only its message is on the way */
     return;
   }
   job->flags |= JOBSRV__JOB_ABANDONED;
   job->srv->stats.abandoned++;
   if (operation != NULL && operation->def.style == JOBSRV_THREAD)
     jobsrv__thread_abandon(job);
-  jobsrv__job_end(job, outcome_of(job));
+  jobsrv__token_adopt(&job->token);
+  jobsrv__token_seal(&job->token);
+  jobsrv__job_end(job, jobsrv__job_stopped_as(job));
 }
 
-/* ---- the job's one timer ---- */
+/* ---- the ladder ---- */
 
-uint64_t jobsrv__job_retain_ns(const jobsrv_job_t *job) {
-  return jobsrv__job_limits(job)->retain_ns[jobsrv_job_state(job) -
-                                            JOBSRV_STATE_COMPLETED];
-}
-
-static uint64_t grace_end(const jobsrv_job_t *job) {
+uint64_t jobsrv__job_grace_end(const jobsrv_job_t *job) {
+  const jobsrv__plan_t *plan = job->plan;
   uint64_t end = jobsrv__later(job->stop_ns, jobsrv__job_limits(job)->grace_ns);
 
   if (job->flags & JOBSRV__JOB_KILLED)
-    end = jobsrv__later(end, KILL_MS * NS_PER_MS);
-  return end;
+    end = jobsrv__later(end, jobsrv__ns_of(KILL_MS));
+  return plan != NULL && plan->stuck_ns > end ? plan->stuck_ns : end;
 }
 
-static uint64_t attempt_end(const jobsrv_job_t *job) {
-  uint64_t timeout = jobsrv__job_limits(job)->timeout_ns;
+/* Asks the hook; 1 when it gives more time, or has let go in there. */
+static int is_given_more(jobsrv_job_t *job) {
+  const jobsrv_operation_t *def =
+      job->operation != NULL ? &job->operation->def : NULL;
+  jobsrv__plan_t *plan;
+  uint64_t ms = 0;
 
-  return timeout != 0 && jobsrv_job_state(job) == JOBSRV_STATE_RUNNING
-             ? jobsrv__later(job->since_ns, timeout)
-             : UINT64_MAX;
+  if (def == NULL || def->stuck == NULL)
+    return 0;
+  plan = jobsrv__plan(job);
+  if (plan == NULL || plan->stuck_calls == STUCK_CALLS)
+    return 0;
+  plan->stuck_calls++;
+  JOBSRV__WITHIN(job, ms = def->stuck(job, def->data));
+  if (jobsrv__job_ended(job) || job->stop_ns == 0)
+    return 1;
+  if (ms == 0)
+    return 0;
+  plan->stuck_ns = jobsrv__later(jobsrv_now(job->srv), jobsrv__ns_of(ms));
+  jobsrv__job_clock(job);
+  return 1;
 }
 
-/* Counts from creation, whatever has been edited since. */
-static uint64_t deadline(const jobsrv_job_t *job) {
-  uint64_t ns = jobsrv__job_limits(job)->deadline_ns;
+void jobsrv__job_grace_over(jobsrv_job_t *job) {
+  jobsrv_style_t style =
+      job->operation != NULL ? job->operation->def.style : JOBSRV_ASYNC;
 
-  return ns != 0 ? jobsrv__later(job->created_ns, ns) : UINT64_MAX;
-}
-
-static void on_grace_end(jobsrv_job_t *job) {
-  if (job->operation != NULL &&
-      job->operation->def.style == JOBSRV_PROCESS &&
-      !(job->flags & JOBSRV__JOB_KILLED)) {
+  if (style == JOBSRV_PROCESS && !(job->flags & JOBSRV__JOB_KILLED)) {
     job->flags |= JOBSRV__JOB_KILLED;
     jobsrv__job_clock(job);
     jobsrv__process_kill(job);
-  } else {
+  } else if (style != JOBSRV_THREAD && jobsrv__job_has_said(job)) {
+    return; /* in time: its message is on the way */
+  } else if (!is_given_more(job)) {
     jobsrv__job_abandon(job);
   }
-}
-
-static void on_clock(jobsrv_timer_t *timer) {
-  jobsrv_job_t *job = JOBSRV__CONTAINER(timer, jobsrv_job_t, timer);
-  uint64_t now = jobsrv_now(job->srv);
-
-  jobsrv_job_ref(job);
-  if (jobsrv__job_ended(job))
-    jobsrv__registry_expire(job);
-  else if (job->stop_ns != 0 && now >= grace_end(job))
-    on_grace_end(job);
-  else if (job->stop_ns != 0)
-    jobsrv__job_clock(job);
-  else if (now >= deadline(job))
-    jobsrv__job_stop(job, JOBSRV_REASON_DEADLINE);
-  else if (now >= attempt_end(job))
-    jobsrv__job_stop(job, JOBSRV_REASON_ATTEMPT_TIMEOUT);
-  else
-    jobsrv__job_clock(job);
-  jobsrv_job_unref(job);
-}
-
-void jobsrv__job_clock(jobsrv_job_t *job) {
-  uint64_t next = UINT64_MAX;
-
-  if (jobsrv__job_ended(job)) {
-    next = jobsrv__later(job->finished_ns, jobsrv__job_retain_ns(job));
-  } else if (job->stop_ns != 0) {
-    next = grace_end(job);
-  } else {
-    next = deadline(job);
-    if (attempt_end(job) < next)
-      next = attempt_end(job);
-  }
-  if (next != UINT64_MAX)
-    jobsrv_timer_arm(job->srv, &job->timer, next, on_clock);
 }

@@ -5,58 +5,11 @@
 #include "core/group.h"
 #include "core/labels.h"
 #include "core/plan.h"
-#include "core/server.h"
+#include "core/retry.h"
+#include "core/spec_check.h"
+#include "core/start.h"
 
-#include <stdio.h>
 #include <string.h>
-
-enum { MAX_DEPTH = 64, MAX_NAME = 128 };
-
-static int payload_check(const jobsrv_t *srv,
-                         const jobsrv_operation_t *def,
-                         const jobsrv_spec_t *spec,
-                         struct jobsrv_mistake_s *mistake) {
-  const char *text = spec->payload != NULL ? spec->payload : "{}";
-  size_t len = spec->payload != NULL ? spec->payload_len : 2;
-  jobsrv_mistake_t ignored;
-  jobsrv_json_error_t error;
-  size_t at = 0;
-  int err;
-
-  if (mistake != NULL)
-    memset(mistake, 0, sizeof(*mistake));
-  if (spec->payload == NULL && (def == NULL || def->check == NULL))
-    return 0;
-  if (mistake == NULL) {
-    mistake = &ignored;
-    memset(mistake, 0, sizeof(*mistake));
-  }
-  if (len > srv->options.max_payload)
-    return JOBSRV_ETOOBIG;
-  if (spec->payload != NULL) {
-    err = jobsrv_json_check(text, len, MAX_DEPTH, &error);
-    if (err == JOBSRV_EJSON) {
-      snprintf(mistake->pointer, sizeof(mistake->pointer), "%s",
-               error.pointer);
-      snprintf(mistake->detail, sizeof(mistake->detail),
-               "line %u, column %u: %s", error.line, error.column,
-               error.message);
-      return JOBSRV_EPAYLOAD;
-    }
-    if (err != 0)
-      return err;
-    while (at < len && text[at] != '{' && strchr(" \t\r\n", text[at]) != NULL)
-      at++;
-    if (at == len || text[at] != '{') {
-      snprintf(mistake->detail, sizeof(mistake->detail),
-               "the payload must be an object");
-      return JOBSRV_EPAYLOAD;
-    }
-  }
-  return def != NULL && def->check != NULL
-             ? def->check(text, len, mistake, def->data)
-             : 0;
-}
 
 static void set_clocks(jobsrv_job_t *job) {
   job->created_ns = job->since_ns = jobsrv_now(job->srv);
@@ -64,16 +17,33 @@ static void set_clocks(jobsrv_job_t *job) {
   job->priority = jobsrv__job_limits(job)->priority;
 }
 
-/* What the spec says beyond its operation's way. Returns 0 or UV_ENOMEM. */
+/* Whether there is more to keep of it than its operation's limits. */
+static int needs_plan(const jobsrv_job_t *job, const jobsrv_spec_t *spec) {
+  const jobsrv__limits_t *limits = jobsrv__job_limits(job);
+
+  return jobsrv__limits_differ(spec) || jobsrv__start_says(spec) ||
+         spec->group != NULL || limits->silence_ns != 0 ||
+         limits->last_watcher_grace_ns != 0;
+}
+
+/*
+ * What the spec says beyond its operation's way. Returns 0, UV_ENOMEM, or what
+ * making a wall timer returned.
+ */
 static int make_plan(jobsrv_job_t *job, const jobsrv_spec_t *spec) {
-  if (!jobsrv__limits_differ(spec) && spec->group == NULL)
+  jobsrv__plan_t *plan;
+  int err;
+
+  if (!needs_plan(job, spec))
     return 0;
-  if (jobsrv__plan(job) == NULL)
+  plan = jobsrv__plan(job);
+  if (plan == NULL)
     return UV_ENOMEM;
-  jobsrv__limits_apply(&job->plan->limits, spec);
-  return spec->group != NULL && job->operation != NULL
+  jobsrv__limits_apply(&plan->limits, spec);
+  err = jobsrv__start_plan(job, spec);
+  return err == 0 && spec->group != NULL && job->operation != NULL
              ? jobsrv__group_join(job, spec->group)
-             : 0;
+             : err;
 }
 
 /* Whether one more job may come, before anything is looked at or made. */
@@ -97,6 +67,7 @@ static int make(jobsrv_t *srv,
   jobsrv__token_above_t *above = NULL;
   jobsrv__labels_t *labels = NULL;
   jobsrv_job_t *job = NULL;
+  const jobsrv__plan_t *plan;
   jobsrv_state_t state;
   jobsrv__payload_t *payload = NULL;
   int err;
@@ -139,8 +110,9 @@ static int make(jobsrv_t *srv,
   atomic_init(&job->level, (unsigned char) srv->options.level);
   atomic_init(&job->cancellable,
               operation == NULL || !operation->def.not_cancellable);
-  state = job->plan != NULL && job->plan->holds != 0 ? JOBSRV_STATE_SCHEDULED
-                                                     : JOBSRV_STATE_QUEUED;
+  plan = job->plan;
+  state = plan != NULL && plan->holds != 0 ? JOBSRV_STATE_SCHEDULED
+                                           : JOBSRV_STATE_QUEUED;
   atomic_init(&job->state, (unsigned char) state);
   set_clocks(job);
   /* one without a parent is not below the server's token: close ends it */
@@ -168,7 +140,7 @@ static int submit(jobsrv_t *srv,
   jobsrv__operation_t *operation = NULL;
   jobsrv_handle_t handle;
   jobsrv_job_t *job;
-  int err = admit(srv, 1);
+  int err = admit(srv, !jobsrv__start_says(spec));
 
   if (err != 0)
     return err;
@@ -176,9 +148,10 @@ static int submit(jobsrv_t *srv,
     operation = jobsrv__operation_find(srv, spec->operation);
   if (operation == NULL)
     return JOBSRV_ENOOPERATION;
-  err = jobsrv__labels_check(srv, spec);
+  err = jobsrv__spec_check(srv, spec, 0);
   if (err == 0)
-    err = payload_check(srv, &operation->def, spec, mistake);
+    err = jobsrv__payload_check(srv, &operation->def, spec->payload,
+                                spec->payload_len, mistake);
   if (err == 0)
     err = make(srv, operation, spec, &job);
   if (err != 0)
@@ -206,12 +179,10 @@ static int begin(jobsrv_t *srv, const jobsrv_spec_t *spec, jobsrv_job_t **out) {
   int err = admit(srv, 0);
 
   if (err == 0)
-    err = jobsrv__labels_check(srv, spec);
-  if (err == 0 && spec->operation != NULL &&
-      strlen(spec->operation) > MAX_NAME)
-    err = JOBSRV_ETOOBIG;
+    err = jobsrv__spec_check(srv, spec, 1);
   if (err == 0)
-    err = payload_check(srv, NULL, spec, NULL);
+    err = jobsrv__payload_check(srv, NULL, spec->payload, spec->payload_len,
+                                NULL);
   if (err == 0)
     err = make(srv, NULL, spec, &job);
   if (err != 0)
@@ -222,9 +193,7 @@ static int begin(jobsrv_t *srv, const jobsrv_spec_t *spec, jobsrv_job_t **out) {
   jobsrv__queue_push_back(&srv->running, &job->in_state);
   announce(job);
   if (!jobsrv__job_ended(job)) {
-    job->attempt_no = 1;
-    job->started_ns = job->since_ns = jobsrv_now(srv);
-    job->started_wall = jobsrv__wall_at(srv, job->started_ns);
+    jobsrv__attempt_open(job);
     jobsrv__job_move(job, JOBSRV_STATE_RUNNING);
   }
   if (!jobsrv__job_ended(job)) {

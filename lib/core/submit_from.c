@@ -2,7 +2,7 @@
 
 #include "base/alloc.h"
 #include "core/labels.h"
-#include "core/server.h"
+#include "core/spec_check.h"
 
 #include <string.h>
 
@@ -17,6 +17,8 @@ typedef struct sent_spec_s {
   jobsrv__labels_t *labels;
   char *operation;
   char *payload;
+  char *group;
+  char *unique_key;
 } sent_spec;
 
 static void sent_free(sent_spec *sent) {
@@ -26,6 +28,8 @@ static void sent_free(sent_spec *sent) {
   jobsrv__free(alloc, sent->labels);
   jobsrv__free(alloc, sent->operation);
   jobsrv__free(alloc, sent->payload);
+  jobsrv__free(alloc, sent->group);
+  jobsrv__free(alloc, sent->unique_key);
   jobsrv__free(alloc, sent);
   jobsrv__mailbox_unref(mailbox);
 }
@@ -44,14 +48,22 @@ static void on_sent(jobsrv__mail_t *mail, void *owner) {
   sent_free(sent);
 }
 
+/* Returns 0 or UV_ENOMEM; NULL stays NULL. */
+static int copy(const jobsrv_alloc_t *alloc, char **to, const char **text) {
+  if (*text == NULL)
+    return 0;
+  *to = jobsrv__strdup(alloc, *text);
+  *text = *to;
+  return *to != NULL ? 0 : UV_ENOMEM;
+}
+
 static int sent_copy(sent_spec *sent, const jobsrv_alloc_t *alloc) {
   jobsrv_spec_t *spec = &sent->spec;
 
-  if (spec->operation != NULL) {
-    sent->operation = jobsrv__strdup(alloc, spec->operation);
-    if (sent->operation == NULL)
-      return UV_ENOMEM;
-  }
+  if (copy(alloc, &sent->operation, &spec->operation) != 0 ||
+      copy(alloc, &sent->group, &spec->group) != 0 ||
+      copy(alloc, &sent->unique_key, &spec->unique_key) != 0)
+    return UV_ENOMEM;
   if (spec->payload != NULL) {
     sent->payload = jobsrv__strndup(alloc, spec->payload, spec->payload_len);
     if (sent->payload == NULL)
@@ -59,7 +71,6 @@ static int sent_copy(sent_spec *sent, const jobsrv_alloc_t *alloc) {
   }
   if (jobsrv__labels_copy(alloc, spec, NULL, &sent->labels) != 0)
     return UV_ENOMEM;
-  spec->operation = sent->operation;
   spec->payload = sent->payload;
   if (sent->labels != NULL) {
     spec->principal = sent->labels->principal;
@@ -80,10 +91,10 @@ int jobsrv_submit_from(jobsrv_t *srv,
 
   if (err != 0)
     return err;
-  if (mine.parent != NULL)
+  if (mine.parent != NULL || mine.parent_job != NULL || mine.nafter != 0)
     err = UV_EINVAL;
   else
-    err = jobsrv__labels_check(srv, &mine);
+    err = jobsrv__spec_check(srv, &mine, 0);
   if (err == 0) {
     sent = jobsrv__zalloc(&srv->alloc, sizeof(*sent));
     err = sent == NULL ? UV_ENOMEM : 0;

@@ -52,7 +52,14 @@ typedef struct worker_s {
   pthread_cond_t told;
   int go;
   int leave;
+  int asks;
 } worker_t;
+
+/* How a question of a worker stands. */
+enum { ASKS_NOTHING, ASKS, IS_ANSWERED, IS_TO_STOP };
+
+/* The worker that this thread is, while it is inside `run`. */
+static _Thread_local worker_t *inside;
 
 static void pool_unref(jobsrv__pool_t *pool) {
   jobsrv_alloc_t alloc = pool->alloc;
@@ -96,6 +103,44 @@ static int worker_wait(worker_t *worker) {
   worker->go = 0;
   pthread_mutex_unlock(&worker->lock);
   return go;
+}
+
+void *jobsrv__asker(const jobsrv_job_t *job) {
+  return inside != NULL && inside->job == job ? inside : NULL;
+}
+
+void jobsrv__asker_begin(void *asker) {
+  worker_t *worker = asker;
+
+  pthread_mutex_lock(&worker->lock);
+  worker->asks = ASKS;
+  pthread_mutex_unlock(&worker->lock);
+}
+
+int jobsrv__asker_wait(void *asker) {
+  worker_t *worker = asker;
+  int stop;
+
+  pthread_mutex_lock(&worker->lock);
+  while (worker->asks == ASKS)
+    pthread_cond_wait(&worker->told, &worker->lock);
+  stop = worker->asks == IS_TO_STOP;
+  worker->asks = ASKS_NOTHING;
+  pthread_mutex_unlock(&worker->lock);
+  return stop;
+}
+
+void jobsrv__asker_wake(void *asker, int stop) {
+  worker_t *worker = asker;
+
+  if (worker == NULL)
+    return;
+  pthread_mutex_lock(&worker->lock);
+  if (worker->asks == ASKS) {
+    worker->asks = stop ? IS_TO_STOP : IS_ANSWERED;
+    pthread_cond_signal(&worker->told);
+  }
+  pthread_mutex_unlock(&worker->lock);
 }
 
 static void count(jobsrv_t *srv, const jobsrv__pool_t *pool) {
@@ -152,7 +197,9 @@ static void worker_run(worker_t *worker) {
   int result;
 
   observer->enter(&context, job);
+  inside = worker;
   result = def->run(job, def->data);
+  inside = NULL;
   observer->leave(&context);
   jobsrv__attempt_say(job, result);
 
@@ -287,6 +334,7 @@ void jobsrv__thread_abandon(jobsrv_job_t *job) {
   worker_t *worker = (worker_t *) (void *) job->attempt;
 
   job->attempt = NULL;
+  jobsrv__asker_wake(worker, 1);
   if (worker == NULL || srv->pool == NULL)
     return;
   worker->lost = 1;

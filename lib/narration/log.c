@@ -347,10 +347,12 @@ static uint64_t time_of(const jobsrv_job_t *job,
                         jobsrv_state_t to) {
   if (job->seq == 0)
     return job->created_wall;
-  if (from != to && to == JOBSRV_STATE_RUNNING)
+  if (from != to && to == JOBSRV_STATE_RUNNING &&
+      job->since_ns == job->started_ns)
     return job->started_wall;
-  return jobsrv__wall_at(job->srv, from == to ? job->stop_ns
-                                              : jobsrv_now(job->srv));
+  if (from == to && !(job->flags & JOBSRV__JOB_OVERRIDDEN))
+    return jobsrv__wall_at(job->srv, job->stop_ns);
+  return jobsrv__wall_at(job->srv, jobsrv_now(job->srv));
 }
 
 void jobsrv__log_transition(jobsrv_job_t *job,

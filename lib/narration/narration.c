@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "core/plan.h"
 #include "narration/encode.h"
 #include "narration/writer.h"
 
@@ -287,6 +288,7 @@ static void on_line(jobsrv_job_t *job,
     .nfields = part != 0,
   };
 
+  jobsrv__job_heard(job); /* it is alive, whether that is told or not */
   if (narration == NULL || !jobsrv_narrates(job, event.level))
     return;
   if (jobsrv__job_ended(job)) {

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/utf8.h"
+#include "core/plan.h"
 #include "narration/encode.h"
 #include "narration/narration.h"
 
@@ -172,6 +173,7 @@ static int narrate(jobsrv_job_t *job,
 
   if (jobsrv__job_ended(job))
     return JOBSRV_EENDED;
+  jobsrv__job_heard(job);
   jobsrv__event_fill(event, job, srv);
   if (!jobsrv__narration_straight(srv))
     return send_event(job, event, human_len);
@@ -384,6 +386,7 @@ int jobsrv_progress(jobsrv_job_t *job, const jobsrv_progress_t *progress) {
     return UV_EINVAL;
   if (jobsrv__job_ended(job))
     return JOBSRV_EENDED;
+  jobsrv__job_heard(job);
   if (!jobsrv__narration_straight(job->srv))
     return send_progress(job, progress);
   return jobsrv__log_progress(job, progress);
