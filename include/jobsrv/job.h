@@ -259,6 +259,7 @@ typedef struct jobsrv_handle_s {
   uint32_t generation;
 } jobsrv_handle_t;
 
+/* [any] */
 JOBSRV_EXTERN jobsrv_handle_t jobsrv_job_handle(const jobsrv_job_t *job);
 
 /* The job, lent, or NULL when it has gone. */
@@ -292,8 +293,8 @@ JOBSRV_EXTERN int jobsrv_job_cancel(jobsrv_job_t *job,
 JOBSRV_EXTERN int jobsrv_job_cancelled(const jobsrv_job_t *job);
 
 /*
- * Changes whether requests to cancel are honoured, for this job only, even
- * while it runs. Timeouts and shutdown are not requests in this sense.
+ * [any] Changes whether requests to cancel are honoured, for this job only,
+ * even while it runs. Timeouts and shutdown are not requests in this sense.
  */
 JOBSRV_EXTERN void jobsrv_job_cancellable(jobsrv_job_t *job, int yes);
 

@@ -16,6 +16,7 @@ static const uint64_t NS_PER_MS = 1000000;
 static const uint64_t FINISH_NS = 500 * 1000000ull;
 
 int jobsrv_draining(const jobsrv_t *srv) {
+  JOBSRV__ASSERT_LOOP(srv);
   return srv->phase != JOBSRV__OPEN;
 }
 
@@ -116,6 +117,7 @@ static void by_force(jobsrv_job_t *job) {
 /* ---- parts ---- */
 
 void jobsrv_part_attach(jobsrv_t *srv, jobsrv_part_t *part) {
+  JOBSRV__ASSERT_LOOP(srv);
   part->srv = srv;
   part->state = PART_ATTACHED;
   part->next = &srv->parts;
@@ -128,13 +130,16 @@ void jobsrv_part_done(jobsrv_part_t *part) {
   if (part->state == PART_DONE)
     return;
   part->state = PART_DONE;
-  if (part->next != NULL)
-    jobsrv__drain_look(part->srv);
+  if (part->next == NULL)
+    return;
+  JOBSRV__ASSERT_LOOP(part->srv);
+  jobsrv__drain_look(part->srv);
 }
 
 void jobsrv_part_detach(jobsrv_part_t *part) {
   if (part->next == NULL)
     return;
+  JOBSRV__ASSERT_LOOP(part->srv);
   part->prev->next = part->next;
   part->next->prev = part->prev;
   part->next = NULL;

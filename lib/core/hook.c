@@ -3,6 +3,7 @@
 #include "core/server.h"
 
 void jobsrv_hook_add(jobsrv_t *srv, jobsrv_hook_t *hook, jobsrv_hook_cb cb) {
+  JOBSRV__ASSERT_LOOP(srv);
   hook->cb = cb;
   hook->next = &srv->hooks;
   hook->prev = srv->hooks.prev;

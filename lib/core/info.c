@@ -76,6 +76,7 @@ void jobsrv_job_info(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   jobsrv_job_info_t all = { 0 };
   size_t size = info->size < sizeof(all) ? info->size : sizeof(all);
 
+  JOBSRV__ASSERT_LOOP(job->srv);
   fill(job, &all);
   all.size = info->size;
   memcpy(info, &all, size);
@@ -85,6 +86,7 @@ void jobsrv_stats(const jobsrv_t *srv, jobsrv_stats_t *stats) {
   jobsrv_stats_t all = srv->stats;
   size_t size = stats->size < sizeof(all) ? stats->size : sizeof(all);
 
+  JOBSRV__ASSERT_LOOP(srv);
   all.size = stats->size;
   all.late_finishes = atomic_load(&srv->late_finishes);
   all.live = srv->live;

@@ -112,6 +112,7 @@ size_t jobsrv_cancel_all(jobsrv_t *srv,
   jobsrv_job_t *job;
   size_t asked = 0;
 
+  JOBSRV__ASSERT_LOOP(srv);
   do {
     if (jobsrv_list(srv, filter, &page, &job, 1) == 0)
       break;

@@ -136,12 +136,14 @@ void jobsrv_timer_arm(jobsrv_t *srv,
                       jobsrv_timer_t *timer,
                       uint64_t deadline_ns,
                       jobsrv_timer_cb cb) {
+  JOBSRV__ASSERT_LOOP(srv);
   jobsrv__wheel_arm(&srv->wheel, timer, deadline_ns, cb);
   if (deadline_ns < srv->armed_ns && srv->phase != JOBSRV__CLOSING)
     wheel_arm_loop(srv);
 }
 
 void jobsrv_timer_disarm(jobsrv_t *srv, jobsrv_timer_t *timer) {
+  JOBSRV__ASSERT_LOOP(srv);
   jobsrv__wheel_disarm(&srv->wheel, timer);
 }
 

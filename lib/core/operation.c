@@ -75,6 +75,7 @@ int jobsrv_operation_add(jobsrv_t *srv, const jobsrv_operation_t *operation) {
   jobsrv_operation_t def;
   int err = jobsrv__options_read(&def, sizeof(def), sizeof(def), operation);
 
+  JOBSRV__ASSERT_LOOP(srv);
   if (err != 0) {
     if (operation->size >= sizeof(*operation) && operation->release != NULL)
       operation->release(operation->data);
@@ -89,6 +90,7 @@ int jobsrv_operation_add(jobsrv_t *srv, const jobsrv_operation_t *operation) {
 int jobsrv_operation_exposed(const jobsrv_t *srv, const char *name) {
   const jobsrv__operation_t *operation = jobsrv__operation_find(srv, name);
 
+  JOBSRV__ASSERT_LOOP(srv);
   return operation != NULL && operation->def.expose;
 }
 
@@ -110,6 +112,7 @@ int jobsrv_operation_stats(const jobsrv_t *srv,
   jobsrv_operation_stats_t all = { 0 };
   uint64_t now = jobsrv_now(srv);
 
+  JOBSRV__ASSERT_LOOP(srv);
   if (operation == NULL)
     return JOBSRV_ENOOPERATION;
   all.size = stats->size;

@@ -389,6 +389,7 @@ void jobsrv__process_close(jobsrv_job_t *job) {
 int jobsrv_job_pid(const jobsrv_job_t *job) {
   const jobsrv__child_t *child = child_of(job);
 
+  JOBSRV__ASSERT_LOOP(job->srv);
   if (child == NULL || child->flags & JOBSRV__CHILD_LOST)
     return 0;
   return (int) child->pid;

@@ -201,6 +201,7 @@ int jobsrv_find(const jobsrv_t *srv, const char *id, jobsrv_job_t **out) {
   jobsrv__id_t key;
   uint64_t *value;
 
+  JOBSRV__ASSERT_LOOP(srv);
   if (jobsrv__id_parse(id, strlen(id), &key) != 0)
     return JOBSRV_ENOJOB;
   value = jobsrv__map_get(&srv->registry.by_id, key);
@@ -220,6 +221,7 @@ jobsrv_job_t *jobsrv_job_by_handle(const jobsrv_t *srv,
                                    jobsrv_handle_t handle) {
   jobsrv_job_t *job = jobsrv__slab_at(&srv->registry.slab, handle.index);
 
+  JOBSRV__ASSERT_LOOP(srv);
   if (handle.generation == 0 || job == NULL ||
       job->generation != handle.generation ||
       !(job->flags & JOBSRV__JOB_IN_REGISTRY))

@@ -195,6 +195,7 @@ jobsrv_token_t *jobsrv__token_clear(jobsrv_token_t *token) {
 int jobsrv_token_new(jobsrv_token_t **out,
                      jobsrv_t *srv,
                      jobsrv_token_t *parent) {
+  JOBSRV__ASSERT_LOOP(srv);
   own_token *own = jobsrv__zalloc(&srv->alloc, sizeof(*own));
 
   if (own == NULL)
@@ -523,6 +524,7 @@ const jobsrv_reason_t *jobsrv_token_reason(const jobsrv_token_t *token) {
 int jobsrv_token_watch(jobsrv_token_t *token,
                        jobsrv_token_watch_t *watch,
                        jobsrv_token_watch_cb cb) {
+  JOBSRV__ASSERT_LOOP(jobsrv__token_server(token));
   assert(cb != NULL);
 
   watch->cb = cb;

@@ -63,6 +63,7 @@ void jobsrv__on_check(uv_check_t *handle) {
 void jobsrv_turn_ask(jobsrv_t *srv,
                      jobsrv_turn_t *turn,
                      void (*cb)(jobsrv_turn_t *turn)) {
+  JOBSRV__ASSERT_LOOP(srv);
   turn->cb = cb;
   if (turn->next != NULL)
     return;

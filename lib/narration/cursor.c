@@ -339,6 +339,7 @@ int jobsrv_cursor_attach(jobsrv_cursor_t *cursor,
   jobsrv__log_t *log;
   int err;
 
+  JOBSRV__ASSERT_LOOP(job->srv);
   if (jobsrv_job_server(job) == NULL)
     return JOBSRV_ECLOSED;
   if (after > job->seq)
@@ -375,6 +376,7 @@ void jobsrv_cursor_detach(jobsrv_cursor_t *cursor) {
   if (log == NULL)
     return;
   job = log->job;
+  JOBSRV__ASSERT_LOOP(job->srv);
   unlink_cursor(log, cursor);
   drop_frame(cursor);
   if (cursor->chunk != NULL)

@@ -247,6 +247,7 @@ size_t jobsrv_job_record(const jobsrv_job_t *job,
   int parts = WITH_RESULT | WITH_TAGS;
   size_t len;
 
+  JOBSRV__ASSERT_LOOP(job->srv);
   jobsrv_job_info(job, &info);
   if ((flags & JOBSRV_RECORD_BRIEF) && info.result_len > BRIEF_RESULT)
     parts &= ~WITH_RESULT;

@@ -66,6 +66,7 @@ int jobsrv_sse_conn_new(jobsrv_sse_conn_t **out,
   int how;
   int err;
 
+  JOBSRV__ASSERT_LOOP(sse->srv);
   if (sse->is_closing || sse->is_finishing)
     return JOBSRV_EDRAINING;
   conn = jobsrv__zalloc(sse->alloc, sizeof(*conn));
@@ -87,11 +88,13 @@ int jobsrv_sse_conn_new(jobsrv_sse_conn_t **out,
 }
 
 void jobsrv_sse_conn_ready(jobsrv_sse_conn_t *conn, int events) {
+  JOBSRV__ASSERT_LOOP(conn->conn.sse->srv);
   events &= conn->conn.events;
   if (events != 0)
     jobsrv__conn_on_ready(&conn->conn, events);
 }
 
 void jobsrv_sse_conn_cut(jobsrv_sse_conn_t *conn) {
+  JOBSRV__ASSERT_LOOP(conn->conn.sse->srv);
   jobsrv__conn_close(&conn->conn);
 }

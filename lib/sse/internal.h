@@ -15,12 +15,21 @@
 #include "base/id.h"
 #include "base/map.h"
 #include "base/queue.h"
+#include "base/wrong_thread.h"
 #include "sse/span.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
 #include <uv.h>
+
+/* A debug build stops a call that is not the server's thread's, by its name. */
+#ifdef NDEBUG
+# define JOBSRV__ASSERT_LOOP(srv) ((void) 0)
+#else
+# define JOBSRV__ASSERT_LOOP(srv)                                             \
+  (jobsrv_on_loop(srv) ? (void) 0 : jobsrv__wrong_thread(__func__))
+#endif
 
 typedef struct jobsrv__conn_s jobsrv__conn_t;
 typedef struct jobsrv__listener_s jobsrv__listener_t;

@@ -207,6 +207,7 @@ int jobsrv_sse_new(jobsrv_sse_t **out,
   uint64_t seed = 0;
   int err;
 
+  JOBSRV__ASSERT_LOOP(srv);
   err = options_read(&read, options);
   if (err != 0)
     return err;
@@ -249,6 +250,7 @@ jobsrv_t *jobsrv_sse_server(const jobsrv_sse_t *sse) {
 }
 
 int jobsrv_sse_listen(jobsrv_sse_t *sse, const char *address) {
+  JOBSRV__ASSERT_LOOP(sse->srv);
   if (sse->is_closing || jobsrv_draining(sse->srv))
     return JOBSRV_EDRAINING;
   return jobsrv__http_listen(sse, address);
@@ -260,6 +262,7 @@ int jobsrv_sse_address(const jobsrv_sse_t *sse,
                        size_t cap) {
   const jobsrv__listener_t *listener = jobsrv__http_listener(sse, index);
 
+  JOBSRV__ASSERT_LOOP(sse->srv);
   if (listener == NULL)
     return UV_ENOENT;
   return jobsrv__address_format(&listener->address, to, cap);
@@ -268,6 +271,7 @@ int jobsrv_sse_address(const jobsrv_sse_t *sse,
 int jobsrv_sse_port(const jobsrv_sse_t *sse, size_t index) {
   const jobsrv__listener_t *listener = jobsrv__http_listener(sse, index);
 
+  JOBSRV__ASSERT_LOOP(sse->srv);
   return listener != NULL ? jobsrv__address_port(&listener->address) : 0;
 }
 
@@ -279,6 +283,7 @@ void jobsrv__http_closed(jobsrv_sse_t *sse) {
 }
 
 void jobsrv_sse_close(jobsrv_sse_t *sse, jobsrv_sse_close_cb cb, void *data) {
+  JOBSRV__ASSERT_LOOP(sse->srv);
   if (sse->is_closing)
     return;
   sse->close_cb = cb;
@@ -295,6 +300,7 @@ void jobsrv_sse_stats(const jobsrv_sse_t *sse, jobsrv_sse_stats_t *stats) {
   jobsrv_sse_stats_t all = sse->stats;
   size_t size = stats->size < sizeof(all) ? stats->size : sizeof(all);
 
+  JOBSRV__ASSERT_LOOP(sse->srv);
   all.size = stats->size;
   memcpy(stats, &all, size);
 }
