@@ -302,6 +302,16 @@ JOBSRV_EXTERN int jobsrv_run_until(struct uv_loop_s *loop,
                                    void *data,
                                    uint64_t real_ms);
 
+/*
+ * The same for a server, whichever way it is attached: runs the host's loop, or
+ * dispatches; a server that was started is only waited for, from another thread
+ * than its own. When the server closes meanwhile and is gone, that is the end.
+ */
+JOBSRV_EXTERN int jobsrv_run_until_srv(jobsrv_t *srv,
+                                       jobsrv_until_cb done,
+                                       void *data,
+                                       uint64_t real_ms);
+
 /* A `done` for one job (`data`): 1 once it has ended. */
 JOBSRV_EXTERN int jobsrv_until_ended(void *data);
 

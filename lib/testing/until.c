@@ -79,6 +79,43 @@ int jobsrv_run_until(struct uv_loop_s *loop,
   return done(data) == 1;
 }
 
+/* Waits, without dispatching, up to `ms`. */
+static void wait_for_foreign(const jobsrv_t *srv, uint64_t left_ms) {
+  struct pollfd fd = { .fd = jobsrv_fd(srv), .events = POLLIN };
+  int wait = jobsrv_timeout_ms(srv);
+
+  if (wait < 0 || wait > LONGEST_WAIT_MS)
+    wait = LONGEST_WAIT_MS;
+  if ((uint64_t) wait > left_ms)
+    wait = (int) left_ms;
+  if (wait > 0)
+    (void) poll(&fd, 1, wait);
+}
+
+int jobsrv_run_until_srv(jobsrv_t *srv,
+                         jobsrv_until_cb done,
+                         void *data,
+                         uint64_t real_ms) {
+  int how = jobsrv_timeout_ms(srv);
+  uint64_t start = real_ms_now();
+  uint64_t gone = 0;
+
+  if (how == UV_EINVAL)
+    return jobsrv_run_until(jobsrv_loop(srv), done, data, real_ms);
+  while (!done(data) && gone < real_ms) {
+    if (how == JOBSRV_ERUNNING) {
+      (void) poll(NULL, 0, 1);
+    } else {
+      if (jobsrv_dispatch(srv) != 1)
+        break;
+      if (!done(data))
+        wait_for_foreign(srv, real_ms - gone);
+    }
+    gone = real_ms_now() - start;
+  }
+  return done(data) == 1;
+}
+
 int jobsrv_until_ended(void *data) {
   return jobsrv_state_terminal(jobsrv_job_state(data));
 }
