@@ -6,7 +6,7 @@
  * Jobs: one run of an operation each, from creation to one of three ends.
  *
  *   scheduled -> queued | failed | cancelled
- *   queued    -> scheduled | running | failed | cancelled
+ *   queued    -> scheduled | running | retrying | failed | cancelled
  *   running   -> retrying | suspended | completed | failed | cancelled
  *   retrying  -> queued | failed | cancelled
  *   suspended -> queued | running | failed | cancelled

@@ -24,10 +24,15 @@ enum {
   PROGRESS_MS = 100,
   ATTEMPT_MS = 2100,
   DEADLINE_MS = 2201,
+  QUEUE_MS = 2302,
+  SILENCE_MS = 2403,
   GRACE_MS = 2504,
   DRAIN_MS = 2605,
   RETAIN_MS = 2706,
-  WALL_MS = 2807
+  WALL_MS = 2807,
+  DELAY_MS = 2908,
+  BACKOFF_MS = 3009,
+  WATCHED_MS = 3110
 };
 
 typedef struct {
@@ -153,6 +158,49 @@ static void run_with_deadline(scene_t *scene) {
                                    .deadline_ms = DEADLINE_MS });
 }
 
+static void run_with_silence(scene_t *scene) {
+  submit(scene, &(jobsrv_spec_t) { .size = sizeof(jobsrv_spec_t),
+                                   .operation = "heedful",
+                                   .silence_ms = SILENCE_MS });
+}
+
+static void wait_in_queue(scene_t *scene) {
+  jobsrv_spec_t spec = { .size = sizeof(spec), .operation = "heedful" };
+
+  submit(scene, &spec);
+  jobsrv_job_unref(scene->job);
+  spec.queue_ms = QUEUE_MS;
+  submit(scene, &spec);
+  assert_int_equal(jobsrv_job_state(scene->job), JOBSRV_STATE_QUEUED);
+}
+
+static int is_running(scene_t *scene) {
+  return jobsrv_job_state(scene->job) == JOBSRV_STATE_RUNNING;
+}
+
+static void wait_for_its_time(scene_t *scene) {
+  submit(scene, &(jobsrv_spec_t) { .size = sizeof(jobsrv_spec_t),
+                                   .operation = "work",
+                                   .delay_ms = DELAY_MS });
+}
+
+static void wait_to_be_retried(scene_t *scene) {
+  submit(scene, &(jobsrv_spec_t) { .size = sizeof(jobsrv_spec_t),
+                                   .operation = "work",
+                                   .retry = { .max_attempts = 2,
+                                              .backoff_ms = BACKOFF_MS,
+                                              .jitter = JOBSRV_JITTER_NONE } });
+  assert_ok(jobsrv_job_fail(scene->job, "once", NULL));
+  run_turns(&scene->w.f.loop, 3);
+}
+
+static void wait_to_be_watched(scene_t *scene) {
+  submit(scene, &(jobsrv_spec_t) { .size = sizeof(jobsrv_spec_t),
+                                   .operation = "work",
+                                   .start = JOBSRV_START_ON_STREAM,
+                                   .start_within_ms = WATCHED_MS });
+}
+
 static void be_stubborn(scene_t *scene) {
   submit(scene, &(jobsrv_spec_t) { .size = sizeof(jobsrv_spec_t),
                                    .operation = "work" });
@@ -211,6 +259,11 @@ static const case_t cases[] = {
   { "the pace of progress", progress_twice, PROGRESS_MS, has_more },
   { "timeout_ms", run_with_timeout, ATTEMPT_MS, has_ended },
   { "deadline_ms", run_with_deadline, DEADLINE_MS, has_ended },
+  { "queue_ms", wait_in_queue, QUEUE_MS, has_ended },
+  { "silence_ms", run_with_silence, SILENCE_MS, has_ended },
+  { "delay_ms", wait_for_its_time, DELAY_MS, is_running },
+  { "backoff_ms", wait_to_be_retried, BACKOFF_MS, is_running },
+  { "start_within_ms", wait_to_be_watched, WATCHED_MS, has_ended },
   { "grace_ms", be_stubborn, GRACE_MS, has_ended },
   { "a drain", drain, DRAIN_MS, has_ended },
   { "retain_ms", retain, RETAIN_MS, is_expired },
