@@ -37,6 +37,7 @@ static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   info->weight = limits->weight;
   info->watchers = job->watchers;
   info->queue_position = jobsrv__order_position(job);
+  info->unique_key = jobsrv__unique_key(job);
   info->group = jobsrv__group_name(job);
   fill_plan(job, info);
   info->created_wall_ns = job->created_wall;

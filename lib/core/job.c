@@ -6,6 +6,7 @@
 #include "core/retry.h"
 #include "core/server.h"
 #include "core/start.h"
+#include "core/unique.h"
 #include "core/wait.h"
 
 #include <assert.h>
@@ -144,11 +145,13 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
     jobsrv__plan_settle(job);
   }
   count_end(srv, how);
+  jobsrv__unique_drop(job);
   jobsrv__job_move(job, how);
   if (jobsrv_token_reason(&job->token) != NULL)
     jobsrv__token_fire(&job->token); /* a finish may overtake the request */
   else if (how != JOBSRV_STATE_COMPLETED)
     jobsrv__token_lapse(&job->token);
+  jobsrv__unique_next(job);
   jobsrv__waits_ended(job);
   jobsrv__registry_retain(job);
   jobsrv__keep_alive(srv);

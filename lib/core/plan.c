@@ -61,6 +61,7 @@ void jobsrv__plan_free(jobsrv_job_t *job) {
   jobsrv__plan_settle(job);
   jobsrv__seat_put(job->srv, job->plan->seat);
   jobsrv__free(&job->srv->alloc, job->plan->group);
+  jobsrv__free(&job->srv->alloc, job->plan->unique);
   jobsrv__free(&job->srv->alloc, job->plan);
   job->plan = NULL;
 }

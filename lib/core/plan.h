@@ -22,6 +22,7 @@ typedef struct jobsrv__left_s {
 
 struct jobsrv__plan_s {
   jobsrv__limits_t limits;
+  struct jobsrv__unique_s *unique;  /* unique.c: its key */
   struct jobsrv__waiter_s *waits; /* wait.c: to be told of its end */
   jobsrv_job_t *job;
 

@@ -28,6 +28,8 @@ void jobsrv__registry_close(jobsrv_t *srv) {
     while ((link = jobsrv__queue_front(&registry->retained[i])) != NULL)
       jobsrv__registry_expire(JOBSRV__CONTAINER(link, jobsrv_job_t, in_state));
   jobsrv__map_free(&registry->by_id);
+  jobsrv__free(&srv->alloc, srv->uniques.buckets);
+  srv->uniques = (jobsrv__uniques_t) { 0 };
   jobsrv__free(&srv->alloc, registry->expired);
   registry->expired = NULL;
   registry->expired_count = 0;

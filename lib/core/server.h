@@ -17,6 +17,7 @@
 #include "core/order.h"
 #include "core/rate.h"
 #include "core/registry.h"
+#include "core/unique.h"
 #include "core/wheel_wake.h"
 #include "core/wheel_wake.h"
 #include "jobsrv/json.h"
@@ -106,6 +107,7 @@ struct jobsrv_s {
   jobsrv__queue_t running;     /* jobs, by in_state */
   jobsrv__queue_t waiting;     /* scheduled, retrying and suspended ones */
   jobsrv__queue_t waits;       /* wait.c */
+  jobsrv__uniques_t uniques;   /* unique.c */
   jobsrv__queue_t busy;        /* operations that have jobs queued */
   uint32_t nqueued;
   uint32_t in_class[JOBSRV__CLASSES];  /* queued jobs */

@@ -8,6 +8,7 @@
 #include "core/retry.h"
 #include "core/spec_check.h"
 #include "core/start.h"
+#include "core/unique.h"
 
 #include <string.h>
 
@@ -22,8 +23,8 @@ static int needs_plan(const jobsrv_job_t *job, const jobsrv_spec_t *spec) {
   const jobsrv__limits_t *limits = jobsrv__job_limits(job);
 
   return jobsrv__limits_differ(spec) || jobsrv__start_says(spec) ||
-         spec->group != NULL || limits->silence_ns != 0 ||
-         limits->last_watcher_grace_ns != 0;
+         spec->group != NULL || spec->unique_key != NULL ||
+         limits->silence_ns != 0 || limits->last_watcher_grace_ns != 0;
 }
 
 /*
@@ -41,17 +42,21 @@ static int make_plan(jobsrv_job_t *job, const jobsrv_spec_t *spec) {
     return UV_ENOMEM;
   jobsrv__limits_apply(&plan->limits, spec);
   err = jobsrv__start_plan(job, spec);
+  if (err == 0 && spec->unique_key != NULL)
+    err = jobsrv__unique_plan(job, spec->unique_key);
   return err == 0 && spec->group != NULL && job->operation != NULL
              ? jobsrv__group_join(job, spec->group)
              : err;
 }
 
-/* Whether one more job may come, before anything is looked at or made. */
-static int admit(jobsrv_t *srv, int queued) {
+/* Whether jobs may come, before anything is looked at or made. */
+static int admit(jobsrv_t *srv) {
   if (srv->phase != JOBSRV__OPEN)
     return JOBSRV_EDRAINING;
-  if (jobsrv__forked(srv))
-    return JOBSRV_EFORKED;
+  return jobsrv__forked(srv) ? JOBSRV_EFORKED : 0;
+}
+
+static int has_room(jobsrv_t *srv, int queued) {
   if (srv->live >= srv->options.max_jobs)
     return JOBSRV_EJOBSFULL;
   if (queued && srv->nqueued >= srv->options.max_queued)
@@ -133,15 +138,32 @@ static void announce(jobsrv_job_t *job) {
   jobsrv__hooks_call(job, state, state);
 }
 
+/* In place of a new one; the spec has done what it came for. */
+static void give_existing(jobsrv_job_t *job,
+                          const jobsrv_spec_t *spec,
+                          jobsrv_job_t **out) {
+  jobsrv_t *srv = job->srv;
+  jobsrv_handle_t handle = jobsrv_job_handle(job);
+
+  if (spec->release != NULL)
+    spec->release(spec->data);
+  if (out != NULL)
+    *out = jobsrv_job_by_handle(srv, handle);
+}
+
 static int submit(jobsrv_t *srv,
                   const jobsrv_spec_t *spec,
                   struct jobsrv_mistake_s *mistake,
                   jobsrv_job_t **out) {
   jobsrv__operation_t *operation = NULL;
+  int queued = !jobsrv__start_says(spec);
   jobsrv_handle_t handle;
-  jobsrv_job_t *job;
-  int err = admit(srv, !jobsrv__start_says(spec));
+  jobsrv_job_t *job = NULL;
+  int err = admit(srv);
 
+  /* one that may come to a job there is already needs no room: looked below */
+  if (err == 0 && spec->unique_key == NULL)
+    err = has_room(srv, queued);
   if (err != 0)
     return err;
   if (spec->operation != NULL)
@@ -152,11 +174,21 @@ static int submit(jobsrv_t *srv,
   if (err == 0)
     err = jobsrv__payload_check(srv, &operation->def, spec->payload,
                                 spec->payload_len, mistake);
+  if (err == 0 && spec->unique_key != NULL) {
+    err = jobsrv__unique_look(srv, operation, spec, &job);
+    if (err == 0 && job != NULL) {
+      give_existing(job, spec, out);
+      return 0;
+    }
+    if (err == 0)
+      err = has_room(srv, queued);
+  }
   if (err == 0)
     err = make(srv, operation, spec, &job);
   if (err != 0)
     return err;
 
+  jobsrv__unique_take(job);
   if (jobsrv_job_state(job) == JOBSRV_STATE_QUEUED)
     jobsrv__enqueue(job);
   else
@@ -168,6 +200,8 @@ static int submit(jobsrv_t *srv,
     jobsrv__job_clock(job);
     jobsrv__job_look(job);
   }
+  if (jobsrv_job_by_handle(srv, handle) == job)
+    jobsrv__unique_replace(job);
   if (out != NULL)
     *out = jobsrv_job_by_handle(srv, handle);
   return 0;
@@ -176,8 +210,10 @@ static int submit(jobsrv_t *srv,
 static int begin(jobsrv_t *srv, const jobsrv_spec_t *spec, jobsrv_job_t **out) {
   jobsrv_handle_t handle;
   jobsrv_job_t *job;
-  int err = admit(srv, 0);
+  int err = admit(srv);
 
+  if (err == 0)
+    err = has_room(srv, 0);
   if (err == 0)
     err = jobsrv__spec_check(srv, spec, 1);
   if (err == 0)

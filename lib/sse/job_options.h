@@ -9,9 +9,15 @@
 /* The longest time that a request may ask for, 366 days. */
 #define JOBSRV__OPTION_MS_MAX UINT64_C(31622400000)
 
+enum {
+  JOBSRV__OPTION_ATTEMPTS_MAX = 10000,
+  JOBSRV__OPTION_KEY_SIZE = 129 /* of a unique key, with the NUL */
+};
+
 /* What a spec borrows from until the job is made. Zero it once. */
 typedef struct jobsrv__job_options_s {
   jobsrv_tag_t *tags; /* and their texts behind them */
+  char unique_key[JOBSRV__OPTION_KEY_SIZE];
 } jobsrv__job_options_t;
 
 /*

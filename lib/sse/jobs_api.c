@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
+#include "jobsrv/list.h"
 #include "sse/api.h"
 #include "sse/frames.h"
 #include "sse/job_body.h"
@@ -152,7 +153,9 @@ int jobsrv__jobs_precheck(jobsrv__request_t *request) {
   return 1;
 }
 
-static void respond_created(jobsrv__request_t *request, jobsrv_job_t *job) {
+static void respond_created(jobsrv__request_t *request,
+                            int status,
+                            jobsrv_job_t *job) {
   const char *prefix = request->sse->prefix;
   char links[JOBSRV__LINKS_MAX];
   char location[JOBSRV__PREFIX_MAX + JOBSRV_ID_SIZE + 8];
@@ -168,7 +171,7 @@ static void respond_created(jobsrv__request_t *request, jobsrv_job_t *job) {
                  "\"state\":\"%s\",%s}",
                  id, location, jobsrv_state_name(jobsrv_job_state(job)),
                  links);
-  jobsrv__respond_json(request, 202, location, json, (size_t) len);
+  jobsrv__respond_json(request, status, location, json, (size_t) len);
 }
 
 /* What the spec borrows from while the job is made. */
@@ -222,18 +225,63 @@ static int read_create(jobsrv__request_t *request,
   return 1;
 }
 
+/* The job that has the unique key of the spec; `id` is "" without one. */
+static jobsrv_job_t *find_holder(const jobsrv_t *srv,
+                                 const jobsrv_spec_t *spec,
+                                 char id[JOBSRV_ID_SIZE]) {
+  jobsrv_job_info_t info = { .size = sizeof(info) };
+  jobsrv_job_t *job;
+
+  *id = '\0';
+  if (spec->unique_key == NULL ||
+      jobsrv_find_unique(srv, spec->operation, spec->unique_key, &job) != 0)
+    return NULL;
+  jobsrv_job_info(job, &info);
+  if (!info.is_private)
+    jobsrv_job_id(job, id);
+  return job;
+}
+
+/* Another job is in the way; its id is told unless it is private. */
+static void refuse_conflict(jobsrv__request_t *request,
+                            int err,
+                            const char *id) {
+  jobsrv__problem_t problem = { .status = 409, .code = "conflict" };
+
+  if (err == JOBSRV_ENOTCANCELLABLE)
+    problem.code = "not_cancellable";
+  if (*id != '\0')
+    problem.job_id = id;
+  jobsrv__respond_problem(request, &problem,
+                          err == JOBSRV_ENOTCANCELLABLE
+                              ? "the job with this unique_key cannot be "
+                                "cancelled now"
+                              : "a live job has this unique_key");
+}
+
 static void create(jobsrv__request_t *request, const jobsrv_spec_t *spec) {
   jobsrv_mistake_t mistake = { .pointer = "" };
+  char holder_id[JOBSRV_ID_SIZE];
+  jobsrv_job_t *holder = find_holder(request->sse->srv, spec, holder_id);
   jobsrv_job_t *job;
   int is_gone;
   int err;
 
+  if (holder != NULL && *holder_id == '\0') {
+    refuse_conflict(request, JOBSRV_ECONFLICT, holder_id);
+    return;
+  }
   guard(request, &is_gone);
   err = jobsrv_submit(request->sse->srv, spec, &mistake, &job);
   if (!unguard(request, &is_gone))
     return;
-  if (err == 0)
-    respond_created(request, job);
+  if (err == 0 && job == NULL) /* a hook has ended it, and it is forgotten */
+    jobsrv__refuse(request, 410, "expired", 0,
+                   "the job's retention has ended");
+  else if (err == 0)
+    respond_created(request, job == holder ? 200 : 202, job);
+  else if (err == JOBSRV_ECONFLICT || err == JOBSRV_ENOTCANCELLABLE)
+    refuse_conflict(request, err, holder_id);
   else
     refuse_submit(request, err, &mistake);
 }

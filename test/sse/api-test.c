@@ -66,6 +66,113 @@ static void the_options_count(void **state) {
   assert_contains(peer.text, "\"tags\":{\"who\":\"me\"}");
 }
 
+/* The record of the job that the last answer named has this part. */
+static void the_record_has(const char *part) {
+  char id[JOBSRV_ID_SIZE];
+  char line[100];
+
+  assert_true(peer_job_id(&peer, id));
+  snprintf(line, sizeof(line), "GET /v1/jobs/%s", id);
+  assert_int_equal(ask(&w, &peer, line, "", NULL), 200);
+  assert_contains(peer.text, part);
+}
+
+static void it_may_start_later_or_when_watched(void **state) {
+  (void) state;
+  assert_int_equal(post(&w, &peer, "{\"operation\":\"work\",\"options\":"
+                                   "{\"delay_ms\":1000}}"),
+                   202);
+  assert_contains(peer.text, "\"state\":\"scheduled\"");
+  fixture_ms(&w.f, 999);
+  the_record_has("\"state\":\"scheduled\"");
+  fixture_ms(&w.f, 1);
+  the_record_has("\"state\":\"running\"");
+  assert_int_equal(post(&w, &peer, "{\"operation\":\"work\",\"options\":"
+                                   "{\"run_at\":\"2100-01-01T00:00:00Z\"}}"),
+                   202);
+  the_record_has("\"state\":\"scheduled\"");
+  assert_int_equal(post(&w, &peer, "{\"operation\":\"work\",\"options\":"
+                                   "{\"start\":\"on_stream\","
+                                   "\"start_within_ms\":50}}"),
+                   202);
+  fixture_ms(&w.f, 49);
+  the_record_has("\"state\":\"scheduled\"");
+  fixture_ms(&w.f, 1);
+  the_record_has("not_watched");
+}
+
+static void a_second_job_with_a_key_comes_to_the_first(void **state) {
+  char first[JOBSRV_ID_SIZE], id[JOBSRV_ID_SIZE];
+  char want[100];
+
+  (void) state;
+  assert_int_equal(post(&w, &peer, "{\"operation\":\"work\",\"options\":"
+                                   "{\"unique_key\":\"k\"}}"),
+                   202);
+  assert_true(peer_job_id(&peer, first));
+  assert_int_equal(post(&w, &peer, "{\"operation\":\"work\",\"options\":"
+                                   "{\"unique_key\":\"k\"}}"),
+                   200);
+  assert_true(peer_job_id(&peer, id));
+  assert_string_equal(id, first);
+  snprintf(want, sizeof(want), "\r\nLocation: /v1/jobs/%s\r\n", first);
+  assert_contains(peer.text, want);
+  assert_int_equal(fixture_stats(&w.f).created, 1);
+}
+
+static void or_is_refused_or_takes_its_place(void **state) {
+  char first[JOBSRV_ID_SIZE], id[JOBSRV_ID_SIZE];
+  char want[100];
+  jobsrv_job_t *job;
+
+  (void) state;
+  assert_int_equal(post(&w, &peer, "{\"operation\":\"work\",\"options\":"
+                                   "{\"unique_key\":\"k\","
+                                   "\"on_conflict\":\"reject\"}}"),
+                   202);
+  assert_true(peer_job_id(&peer, first));
+  post(&w, &peer, "{\"operation\":\"work\",\"options\":"
+                  "{\"unique_key\":\"k\",\"on_conflict\":\"reject\"}}");
+  assert_problem(&peer, 409, "conflict");
+  snprintf(want, sizeof(want), "\"job_id\":\"%s\"", first);
+  assert_contains(peer.text, want);
+
+  assert_ok(jobsrv_find(w.f.srv, first, &job));
+  jobsrv_job_cancellable(job, 0);
+  post(&w, &peer, "{\"operation\":\"work\",\"options\":"
+                  "{\"unique_key\":\"k\",\"on_conflict\":\"replace\"}}");
+  assert_problem(&peer, 409, "not_cancellable");
+  assert_contains(peer.text, want);
+  jobsrv_job_cancellable(job, 1);
+  assert_int_equal(post(&w, &peer, "{\"operation\":\"work\",\"options\":"
+                                   "{\"unique_key\":\"k\","
+                                   "\"on_conflict\":\"replace\"}}"),
+                   202);
+  assert_true(peer_job_id(&peer, id));
+  assert_string_not_equal(id, first);
+  assert_true(jobsrv_job_cancelled(job));
+  assert_int_equal(fixture_stats(&w.f).created, 2);
+}
+
+static void a_private_job_in_the_way_is_not_named(void **state) {
+  jobsrv_spec_t spec;
+
+  (void) state;
+  jobsrv_spec_init(&spec);
+  spec.operation = "work";
+  spec.unique_key = "k";
+  spec.is_private = 1;
+  assert_ok(jobsrv_submit(w.f.srv, &spec, NULL, NULL));
+  post(&w, &peer, "{\"operation\":\"work\",\"options\":"
+                  "{\"unique_key\":\"k\"}}");
+  assert_problem(&peer, 409, "conflict");
+  assert_null(strstr(peer.text, "job_id"));
+  post(&w, &peer, "{\"operation\":\"work\",\"options\":"
+                  "{\"unique_key\":\"k\",\"on_conflict\":\"replace\"}}");
+  assert_problem(&peer, 409, "conflict");
+  assert_int_equal(fixture_stats(&w.f).created, 1);
+}
+
 static void a_body_that_is_no_json_is_placed(void **state) {
   (void) state;
   assert_int_equal(post(&w, &peer, "{\"operation\":\"work\",\n  \"a\": x}"),
@@ -367,6 +474,10 @@ static void a_bad_reason_cancels_nothing(void **state) {
 static const struct CMUnitTest tests[] = {
   CASE(a_job_is_made_and_told_where_it_is),
   CASE(the_options_count),
+  CASE(it_may_start_later_or_when_watched),
+  CASE(a_second_job_with_a_key_comes_to_the_first),
+  CASE(or_is_refused_or_takes_its_place),
+  CASE(a_private_job_in_the_way_is_not_named),
   CASE(a_body_that_is_no_json_is_placed),
   CASE(nesting_is_bounded),
   CASE(an_operation_must_be_known_and_exposed),

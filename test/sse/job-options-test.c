@@ -57,6 +57,123 @@ static void every_option_reaches_the_spec(void **state) {
   jobsrv__job_options_free(&w.own, jobsrv__alloc(NULL));
 }
 
+static void when_to_run_reaches_the_spec(void **state) {
+  world w;
+
+  (void) state;
+  assert_ok(read_options(&w, "{\"delay_ms\":250,\"start\":\"on_stream\","
+                             "\"start_within_ms\":7,\"queue_ms\":8,"
+                             "\"silence_ms\":9,"
+                             "\"on_last_watcher\":\"cancel\","
+                             "\"last_watcher_grace_ms\":10}"));
+  assert_int_equal(w.spec.delay_ms, 250);
+  assert_int_equal(w.spec.start, JOBSRV_START_ON_STREAM);
+  assert_int_equal(w.spec.start_within_ms, 7);
+  assert_int_equal(w.spec.queue_ms, 8);
+  assert_int_equal(w.spec.silence_ms, 9);
+  assert_int_equal(w.spec.on_last_watcher, JOBSRV_LAST_WATCHER_CANCEL);
+  assert_int_equal(w.spec.last_watcher_grace_ms, 10);
+  assert_ok(read_options(&w, "{\"start\":\"now\",\"delay_ms\":0,"
+                             "\"on_last_watcher\":\"continue\"}"));
+  assert_int_equal(w.spec.start, JOBSRV_START_NOW);
+  assert_int_equal(w.spec.on_last_watcher, JOBSRV_LAST_WATCHER_CONTINUE);
+  assert_ok(read_options(&w, "{\"run_at\":\"2026-01-01T01:00:00.5+01:00\"}"));
+  assert_int_equal(w.spec.run_at_wall_ns, UINT64_C(1767225600500000000));
+  assert_ok(read_options(&w, "{\"run_at\":\"1970-01-01T00:00:00Z\"}"));
+  assert_int_not_equal(w.spec.run_at_wall_ns, 0); /* a past time: now */
+}
+
+static void how_to_run_reaches_the_spec(void **state) {
+  static const char *const priorities[] = { "low", "normal", "high",
+                                            "critical" };
+  static const char *const conflicts[] = { "existing", "reject", "replace" };
+  char text[200];
+  world w;
+
+  (void) state;
+  assert_ok(read_options(&w, "{\"max_attempts\":5,\"backoff_ms\":20}"));
+  assert_int_equal(w.spec.retry.max_attempts, 5);
+  assert_int_equal(w.spec.retry.backoff_ms, 20);
+  assert_int_equal(w.spec.priority, 0);
+  for (int i = 0; i < 4; i++) {
+    snprintf(text, sizeof(text), "{\"priority\":\"%s\"}", priorities[i]);
+    assert_ok(read_options(&w, text));
+    assert_int_equal(w.spec.priority, JOBSRV_PRIORITY_LOW + i);
+  }
+  for (int i = 0; i < 3; i++) {
+    snprintf(text, sizeof(text),
+             "{\"on_conflict\":\"%s\",\"unique_key\":\"a\\u00e9\"}",
+             conflicts[i]);
+    assert_ok(read_options(&w, text));
+    assert_int_equal(w.spec.on_conflict, JOBSRV_CONFLICT_EXISTING + i);
+    assert_string_equal(w.spec.unique_key, "a\xc3\xa9");
+  }
+  snprintf(text, sizeof(text), "{\"unique_key\":\"%0128d\"}", 0);
+  assert_ok(read_options(&w, text));
+  assert_int_equal(strlen(w.spec.unique_key), 128);
+  jobsrv__job_options_free(&w.own, jobsrv__alloc(NULL));
+}
+
+static void a_choice_must_be_one_of_its_words(void **state) {
+  static const char *const names[] = { "priority", "on_conflict", "start",
+                                       "on_last_watcher" };
+  static const char *const wrong[] = { "\"\"", "\"other\"", "\"lo\"",
+                                       "\"Now\"", "\"low,normal\"",
+                                       "\"continue!\"", "1", "null", "[]" };
+  char text[100];
+  char pointer[40];
+
+  (void) state;
+  for (size_t n = 0; n < 4; n++)
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+      snprintf(text, sizeof(text), "{\"%s\":%s}", names[n], wrong[i]);
+      snprintf(pointer, sizeof(pointer), "/options/%s", names[n]);
+      refused(text, pointer);
+    }
+}
+
+static void a_time_and_a_key_must_be_one(void **state) {
+  static const char *const wrong[] = { "\"\"", "1767225600", "null",
+                                       "\"2026-02-30T00:00:00Z\"",
+                                       "\"2026-01-01\"", "\"tomorrow\"" };
+  char text[200];
+
+  (void) state;
+  for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+    snprintf(text, sizeof(text), "{\"run_at\":%s}", wrong[i]);
+    refused(text, "/options/run_at");
+  }
+  refused("{\"unique_key\":\"\"}", "/options/unique_key");
+  refused("{\"unique_key\":7}", "/options/unique_key");
+  refused("{\"unique_key\":\"a\\u0000\"}", "/options/unique_key");
+  snprintf(text, sizeof(text), "{\"unique_key\":\"%0129d\"}", 0);
+  refused(text, "/options/unique_key");
+}
+
+static void attempts_are_counted_in_bounds(void **state) {
+  world w;
+
+  (void) state;
+  assert_ok(read_options(&w, "{\"max_attempts\":10000}"));
+  assert_int_equal(w.spec.retry.max_attempts, 10000);
+  refused("{\"max_attempts\":0}", "/options/max_attempts");
+  refused("{\"max_attempts\":10001}", "/options/max_attempts");
+  refused("{\"max_attempts\":4294967297}", "/options/max_attempts");
+  refused("{\"max_attempts\":\"2\"}", "/options/max_attempts");
+}
+
+static void what_does_not_go_together_is_refused(void **state) {
+  (void) state;
+  refused("{\"run_at\":\"2026-01-01T00:00:00Z\",\"delay_ms\":1}",
+          "/options/run_at");
+  refused("{\"on_conflict\":\"reject\"}", "/options/on_conflict");
+  refused("{\"start_within_ms\":1}", "/options/start_within_ms");
+  refused("{\"start_within_ms\":1,\"start\":\"now\"}",
+          "/options/start_within_ms");
+  refused("{\"tags\":{\"k\":\"v\"},\"start_within_ms\":1}",
+          "/options/start_within_ms");
+}
+
 static void no_options_change_nothing(void **state) {
   world w;
 
@@ -90,7 +207,7 @@ static void what_is_no_object_is_refused(void **state) {
 static void an_unknown_option_is_named(void **state) {
   (void) state;
   refused("{\"timeout\":1}", "/options/timeout");
-  refused("{\"priority\":\"high\"}", "/options/priority");
+  refused("{\"weight\":2}", "/options/weight");
   refused("{\"a/b~c\":1}", "/options/a~1b~0c");
   refused("{\"\":1}", "/options/");
   refused("{\"\\u0000\":1}", "/options/\xef\xbf\xbd");
@@ -105,15 +222,25 @@ static void a_name_too_long_to_point_at_is_left_out(void **state) {
 }
 
 static void a_time_must_be_a_whole_number_in_range(void **state) {
-  static const char *const names[] = { "timeout_ms", "deadline_ms",
-                                       "retain_ms" };
+  static const char *const names[] = {
+    "timeout_ms", "deadline_ms", "retain_ms", "queue_ms", "silence_ms",
+    "backoff_ms", "last_watcher_grace_ms", "start_within_ms", "delay_ms",
+  };
   static const char *const wrong[] = {
-    "0", "-1", "-0", "31622400001", "18446744073709551615", "1.0", "1e3",
+    "-1", "-0", "31622400001", "18446744073709551615", "1.0", "1e3",
     "\"1\"", "null", "true", "[1]", "{}",
   };
 
   (void) state;
-  for (size_t n = 0; n < 3; n++) {
+  for (size_t n = 0; n < sizeof(names) / sizeof(names[0]); n++) {
+    if (strcmp(names[n], "delay_ms") != 0) {
+      char text[100];
+      char pointer[40];
+
+      snprintf(text, sizeof(text), "{\"%s\":0}", names[n]);
+      snprintf(pointer, sizeof(pointer), "/options/%s", names[n]);
+      refused(text, pointer);
+    }
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
       char text[100];
       char pointer[40];
@@ -295,6 +422,12 @@ static void the_reason_to_cancel_is_read(void **state) {
 
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(every_option_reaches_the_spec),
+  cmocka_unit_test(when_to_run_reaches_the_spec),
+  cmocka_unit_test(how_to_run_reaches_the_spec),
+  cmocka_unit_test(a_choice_must_be_one_of_its_words),
+  cmocka_unit_test(a_time_and_a_key_must_be_one),
+  cmocka_unit_test(attempts_are_counted_in_bounds),
+  cmocka_unit_test(what_does_not_go_together_is_refused),
   cmocka_unit_test(no_options_change_nothing),
   cmocka_unit_test(escapes_are_undone),
   cmocka_unit_test(what_is_no_object_is_refused),
