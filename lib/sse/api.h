@@ -95,6 +95,9 @@ int jobsrv__jobs_put_record(const jobsrv__request_t *request,
                             int flags,
                             jobsrv__buf_t *json);
 
+/* Streams that are over let go of their jobs, which may have them cancelled. */
+void jobsrv__streams_leave(jobsrv_sse_t *sse);
+
 /*
  * The job that a path names, lent; NULL when it has answered 404 or 410.
  */

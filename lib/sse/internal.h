@@ -62,6 +62,8 @@ struct jobsrv_sse_s {
   jobsrv__id_pool_t ids;
   jobsrv__queue_t streams;
   jobsrv__map_t streams_by_job;
+  jobsrv__queue_t leaving;     /* streams that are over: see stream.c */
+  jobsrv_turn_t leave_turn;
   char *scratch; /* where ends are rendered, so that ending allocates nothing */
   size_t scratch_cap;
   char *prefix;

@@ -222,6 +222,7 @@ int jobsrv_sse_new(jobsrv_sse_t **out,
   sse->options = read;
   sse->stats.size = sizeof(sse->stats);
   jobsrv__queue_init(&sse->streams);
+  jobsrv__queue_init(&sse->leaving);
   jobsrv__id_pool_init(&sse->ids, jobsrv_options(srv)->random,
                        jobsrv_options(srv)->random_data);
   err = jobsrv__id_random(&sse->ids, &seed, sizeof(seed));
@@ -276,6 +277,8 @@ int jobsrv_sse_port(const jobsrv_sse_t *sse, size_t index) {
 }
 
 void jobsrv__http_closed(jobsrv_sse_t *sse) {
+  jobsrv_turn_cancel(&sse->leave_turn);
+  jobsrv__streams_leave(sse);
   if (sse->close_cb != NULL)
     sse->close_cb(sse, sse->close_data);
   jobsrv__http_free(sse);

@@ -39,6 +39,7 @@ typedef struct {
   uint32_t left;          /* HTTP/1.0: of the begun frame's content */
   uint32_t end_sent;      /* of the end's bytes, which can be had again */
   uint8_t chunked;
+  uint8_t watches;        /* the job knows of it, and is referenced */
 } stream_t;
 
 /* ---- how many watch a job ---- */
@@ -84,7 +85,29 @@ static jobsrv__frames_t frames_of(const stream_t *stream) {
   return frames;
 }
 
-/* The connection does not know the stream any more. */
+/* What an unwatched job comes to may call the host, and so close us. */
+void jobsrv__streams_leave(jobsrv_sse_t *sse) {
+  jobsrv__queue_t *link;
+  jobsrv_job_t *job;
+  stream_t *stream;
+
+  while ((link = jobsrv__queue_pop(&sse->leaving)) != NULL) {
+    stream = JOBSRV__CONTAINER(link, stream_t, link);
+    job = stream->cursor.data;
+    jobsrv__free(sse->alloc, stream);
+    jobsrv_job_unwatch(job);
+    jobsrv_job_unref(job);
+  }
+}
+
+static void on_leave_turn(jobsrv_turn_t *turn) {
+  jobsrv__streams_leave(JOBSRV__CONTAINER(turn, jobsrv_sse_t, leave_turn));
+}
+
+/*
+ * The connection does not know the stream any more. Its job is told in a turn
+ * of its own: who calls may be anywhere.
+ */
 static void stream_free(stream_t *stream) {
   jobsrv_sse_t *sse = stream->sse;
 
@@ -93,8 +116,13 @@ static void stream_free(stream_t *stream) {
   jobsrv_cursor_detach(&stream->cursor);
   jobsrv__queue_remove(&stream->link);
   jobsrv__free(sse->alloc, stream->rest);
-  jobsrv__free(sse->alloc, stream);
   sse->stats.streams--;
+  if (stream->watches) {
+    jobsrv__queue_push_back(&sse->leaving, &stream->link);
+    jobsrv_turn_ask(sse->srv, &sse->leave_turn, on_leave_turn);
+  } else {
+    jobsrv__free(sse->alloc, stream);
+  }
 }
 
 static void stream_cut(stream_t *stream) {
@@ -465,6 +493,8 @@ static void open_stream(jobsrv__request_t *request,
   }
   /* the cursor tells what there is at the end of this turn */
   sse->stats.streams_opened++;
+  stream->watches = 1;
+  jobsrv_job_watch(jobsrv_job_ref(job)); /* last: a hook may close us */
 }
 
 void jobsrv__jobs_stream(jobsrv__request_t *request, const char *id) {
