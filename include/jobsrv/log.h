@@ -136,7 +136,8 @@ JOBSRV_EXTERN uint64_t jobsrv_cursor_seq(const jobsrv_cursor_t *cursor);
 JOBSRV_EXTERN int jobsrv_cursor_inside(const jobsrv_cursor_t *cursor);
 
 enum {
-  JOBSRV_RECORD_BRIEF = 1 /* leave out a result over 16 KiB, and say so */
+  JOBSRV_RECORD_BRIEF = 1 /* leave out a result or prompt over 16 KiB, and say
+                             so */
 };
 
 /*

@@ -21,15 +21,26 @@ uint64_t jobsrv__job_retain_ns(const jobsrv_job_t *job) {
                                             JOBSRV_STATE_COMPLETED];
 }
 
-void jobsrv__job_listen(jobsrv_job_t *job, int yes) {
+void jobsrv__job_listen(jobsrv_job_t *job, uint64_t quiet_ns) {
   jobsrv__plan_t *plan = job->plan;
 
   if (plan == NULL || plan->limits.silence_ns == 0)
     return;
-  atomic_store_explicit(&plan->heard_ns, jobsrv_now(job->srv),
+  atomic_store_explicit(&plan->heard_ns, jobsrv_now(job->srv) - quiet_ns,
                         memory_order_relaxed);
-  atomic_store_explicit(&plan->listens, (unsigned char) yes,
-                        memory_order_relaxed);
+  atomic_store_explicit(&plan->listens, 1, memory_order_relaxed);
+}
+
+uint64_t jobsrv__job_deafen(jobsrv_job_t *job) {
+  jobsrv__plan_t *plan = job->plan;
+  uint64_t now = jobsrv_now(job->srv);
+  uint64_t heard;
+
+  if (plan == NULL)
+    return 0;
+  atomic_store_explicit(&plan->listens, 0, memory_order_relaxed);
+  heard = atomic_load_explicit(&plan->heard_ns, memory_order_relaxed);
+  return heard != 0 && heard < now ? now - heard : 0;
 }
 
 /* 0 stands for no limit. */

@@ -48,6 +48,7 @@ struct jobsrv__plan_s {
   jobsrv__left_t prompt;   /* suspend.c */
   jobsrv__left_t input;
   uint64_t used_ns;        /* suspend.c: of the attempt that is paused */
+  uint64_t quiet_ns;       /* and for how long it had been silent */
 
   uint64_t stuck_ns;       /* stop.c: the stuck hook's next; 0: grace's end */
   uint8_t stuck_calls;
@@ -77,8 +78,12 @@ void jobsrv__left_set(const jobsrv_alloc_t *alloc,
                       char *data,
                       size_t len);
 
-/* Starts and ends measuring how long nothing is heard of a running job. */
-void jobsrv__job_listen(jobsrv_job_t *job, int yes);
+/*
+ * Measures for how long nothing is heard of a running job, which has been
+ * silent for `quiet_ns` so far; ending that returns for how long it has been.
+ */
+void jobsrv__job_listen(jobsrv_job_t *job, uint64_t quiet_ns);
+uint64_t jobsrv__job_deafen(jobsrv_job_t *job);
 
 /* Something is heard of a job. [any] */
 static inline void jobsrv__job_heard(const jobsrv_job_t *job) {

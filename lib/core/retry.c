@@ -67,14 +67,10 @@ void jobsrv__attempt_open(jobsrv_job_t *job) {
   }
   if (atomic_load(&job->finish_state) != JOBSRV__FINISH_OPEN)
     clear_last(job);
-  jobsrv__job_listen(job, 1);
+  jobsrv__job_listen(job, 0);
 }
 
 void jobsrv__attempt_stop(jobsrv_job_t *job, jobsrv_reason_code_t code) {
-  if (!attempts_left(job)) {
-    jobsrv__job_stop(job, code);
-    return;
-  }
   jobsrv__token_set_attempt(&job->token, code);
   jobsrv__job_look(job);
 }
@@ -98,12 +94,20 @@ static int is_retryable(jobsrv_job_t *job) {
   return yes;
 }
 
-/* The outcome is that of the clock which stopped the attempt. */
+/*
+ * The outcome is that of the clock which stopped the attempt, unless the
+ * operation knows that no other would come to more.
+ */
 static void keep_reason(jobsrv_job_t *job, const jobsrv_reason_t *reason) {
   jobsrv__finish_t *finish = &job->finish;
 
   if (reason == NULL)
     return;
+  if (job->flags & JOBSRV__JOB_FINISHED &&
+      finish->how & JOBSRV__FAIL_PERMANENT) {
+    (void) jobsrv__token_reset_attempt(&job->token);
+    return;
+  }
   finish->how &= (uint8_t) ~JOBSRV__FAIL_SNOOZE;
   finish->reason = (uint8_t) (reason->code + 1);
 }
@@ -139,7 +143,7 @@ static void wait_for_next(jobsrv_job_t *job, uint64_t delay_ns) {
   plan->next_ns = jobsrv__later(job->since_ns, delay_ns);
   plan->next_wall =
       jobsrv__later(jobsrv__wall_at(srv, job->since_ns), delay_ns);
-  jobsrv__job_listen(job, 0);
+  (void) jobsrv__job_deafen(job);
   jobsrv__dequeue(job);
   jobsrv__queue_push_back(&srv->waiting, &job->in_state);
   jobsrv__job_move(job, JOBSRV_STATE_RETRYING);
@@ -173,10 +177,12 @@ int jobsrv__retry(jobsrv_job_t *job, int finished) {
   int snoozed = how & JOBSRV__FAIL_SNOOZE && reason == NULL;
   jobsrv__plan_t *plan;
 
-  if (job->operation == NULL || (finished && job->finish.completed) ||
+  if ((finished && job->finish.completed) ||
       (reason != NULL && !jobsrv__reason_of_attempt(reason)))
     return 0;
   keep_reason(job, reason);
+  if (job->operation == NULL)
+    return 0;
   if (snoozed && !may_go_on(job)) { /* nothing wrong, but no time for more */
     jobsrv__job_stop(job, JOBSRV_REASON_SHUTDOWN);
     return 0;

@@ -18,6 +18,12 @@ int jobsrv__start_says(const jobsrv_spec_t *spec) {
          spec->start != JOBSRV_START_NOW;
 }
 
+int jobsrv__start_waits(const jobsrv_t *srv, const jobsrv_spec_t *spec) {
+  return spec->delay_ms != 0 || spec->start != JOBSRV_START_NOW ||
+         (spec->run_at_wall_ns != 0 &&
+          spec->run_at_wall_ns > jobsrv_wall_now(srv));
+}
+
 static void on_wall(jobsrv_timer_t *timer) {
   jobsrv__plan_t *plan = JOBSRV__CONTAINER(timer, jobsrv__plan_t, wall);
 

@@ -9,6 +9,9 @@
 /* 1 if the spec says anything of that. */
 int jobsrv__start_says(const jobsrv_spec_t *spec);
 
+/* 1 if it keeps the job from being runnable at once. */
+int jobsrv__start_waits(const jobsrv_t *srv, const jobsrv_spec_t *spec);
+
 /*
  * Puts what the spec says on a job with a plan that is not seen yet, as holds.
  * Returns 0, or what making a wall timer returned.

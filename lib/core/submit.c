@@ -156,7 +156,7 @@ static int submit(jobsrv_t *srv,
                   struct jobsrv_mistake_s *mistake,
                   jobsrv_job_t **out) {
   jobsrv__operation_t *operation = NULL;
-  int queued = !jobsrv__start_says(spec);
+  int queued = !jobsrv__start_waits(srv, spec) && spec->nafter == 0;
   jobsrv_handle_t handle;
   jobsrv_job_t *job = NULL;
   int err = admit(srv);
@@ -254,11 +254,11 @@ int jobsrv__spec_read(jobsrv_spec_t *to, const jobsrv_spec_t *from) {
 }
 
 static int refused(jobsrv_t *srv, const jobsrv_spec_t *spec, int err) {
-  if (err != 0) {
+  if (err == JOBSRV_EJOBSFULL || err == JOBSRV_EQUEUEFULL ||
+      err == JOBSRV_EDRAINING)
     srv->stats.refused++;
-    if (spec->release != NULL)
-      spec->release(spec->data);
-  }
+  if (err != 0 && spec->release != NULL)
+    spec->release(spec->data);
   return err;
 }
 

@@ -62,7 +62,7 @@ static void suspend(jobsrv_job_t *job, jobsrv__left_t *prompt) {
   plan->used_ns = now - job->since_ns;
   job->since_ns = now;
   job->flags |= JOBSRV__JOB_PAUSED;
-  jobsrv__job_listen(job, 0);
+  plan->quiet_ns = jobsrv__job_deafen(job);
   leave_slot(job);
   jobsrv__job_move(job, JOBSRV_STATE_SUSPENDED);
   if (jobsrv_job_state(job) != JOBSRV_STATE_SUSPENDED)
@@ -149,7 +149,7 @@ void jobsrv__pause_over(jobsrv_job_t *job) {
 
   job->since_ns = jobsrv_now(job->srv) - plan->used_ns;
   job->flags &= (uint16_t) ~JOBSRV__JOB_PAUSED;
-  jobsrv__job_listen(job, 1);
+  jobsrv__job_listen(job, plan->quiet_ns);
   open_door(job);
 }
 

@@ -123,6 +123,7 @@ static void put_error(out_t *out, const jobsrv_job_info_t *info) {
     return;
   put_text(out, ",\"error\":{\"code\":", info->error_code);
   put_text(out, ",\"message\":", info->error_message);
+  put_bool(out, ",\"retryable\":", info->error_retryable);
   if (info->exit_status >= 0)
     put_number(out, ",\"exit_status\":", (uint64_t) info->exit_status);
   if (info->signal != 0 && signal_name(info->signal) != NULL) {
@@ -135,11 +136,14 @@ static void put_error(out_t *out, const jobsrv_job_info_t *info) {
 }
 
 /* JSON has line breaks only between its tokens; a record is one line. */
-static void put_result(out_t *out, const char *result, size_t len) {
+static void put_json(out_t *out,
+                     const char *name,
+                     const char *result,
+                     size_t len) {
   size_t from = 0;
   size_t i;
 
-  put(out, ",\"result\":");
+  put(out, name);
   for (i = 0; i < len; i++) {
     if ((unsigned char) result[i] >= 0x20)
       continue;
@@ -196,17 +200,21 @@ static void put_head(out_t *out,
   put_text(out, ",\"state\":", jobsrv_state_name(info->state));
   put_reason(out, info->cancel_reason);
   put_time(out, ",\"created_at\":", info->created_wall_ns);
-  put_time(out, ",\"queued_at\":", info->created_wall_ns);
+  put_time(out, ",\"queued_at\":", info->queued_wall_ns);
   put_time(out, ",\"started_at\":", info->started_wall_ns);
   put_time(out, ",\"finished_at\":", info->finished_wall_ns);
   if (info->started_wall_ns != 0)
     put_number(out, ",\"duration_ms\":", info->duration_ns / 1000000);
   put_number(out, ",\"attempt\":", info->attempt);
+  put_number(out, ",\"max_attempts\":", info->max_attempts);
+  if (info->next_attempt_wall_ns != UINT64_MAX) /* else: never */
+    put_time(out, ",\"next_attempt_at\":", info->next_attempt_wall_ns);
+  put_text(out, ",\"priority\":", jobsrv_priority_name(info->priority));
   if (info->queue_position > 0)
     put_number(out, ",\"queue_position\":", info->queue_position);
 }
 
-enum { WITH_RESULT = 1, WITH_TAGS = 2 };
+enum { WITH_RESULT = 1, WITH_TAGS = 2, WITH_PROMPT = 4 };
 
 static size_t write_record(const jobsrv_job_t *job,
                            const jobsrv_job_info_t *info,
@@ -220,7 +228,7 @@ static size_t write_record(const jobsrv_job_t *job,
   put_progress(&out, job);
   put_error(&out, info);
   if (info->result != NULL && (parts & WITH_RESULT))
-    put_result(&out, info->result, info->result_len);
+    put_json(&out, ",\"result\":", info->result, info->result_len);
   else if (info->result != NULL)
     put(&out, ",\"result_omitted\":true");
   if (job->labels != NULL && (parts & WITH_TAGS))
@@ -235,6 +243,10 @@ static size_t write_record(const jobsrv_job_t *job,
     put_bool(&out, ",\"cancellable\":", info->cancellable);
   if (info->abandoned)
     put(&out, ",\"abandoned\":true");
+  if (info->prompt != NULL && (parts & WITH_PROMPT))
+    put_json(&out, ",\"prompt\":", info->prompt, info->prompt_len);
+  else if (info->prompt != NULL)
+    put(&out, ",\"prompt_omitted\":true");
   put(&out, "}");
   return out.len;
 }
@@ -244,13 +256,15 @@ size_t jobsrv_job_record(const jobsrv_job_t *job,
                          char *to,
                          size_t cap) {
   jobsrv_job_info_t info = { .size = sizeof(info) };
-  int parts = WITH_RESULT | WITH_TAGS;
+  int parts = WITH_RESULT | WITH_TAGS | WITH_PROMPT;
   size_t len;
 
   JOBSRV__ASSERT_LOOP(job->srv);
   jobsrv_job_info(job, &info);
   if ((flags & JOBSRV_RECORD_BRIEF) && info.result_len > BRIEF_RESULT)
     parts &= ~WITH_RESULT;
+  if ((flags & JOBSRV_RECORD_BRIEF) && info.prompt_len > BRIEF_RESULT)
+    parts &= ~WITH_PROMPT;
   len = write_record(job, &info, parts, to, cap);
   if ((flags & JOBSRV_RECORD_BRIEF) && len > JOBSRV_RECORD_MAX)
     len = write_record(job, &info, parts & ~WITH_TAGS, to, cap);
