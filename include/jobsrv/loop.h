@@ -21,8 +21,8 @@
  * block. All others belong to the loop thread, and a debug build aborts one
  * that does not.
  *
- * The library keeps the loop alive only while jobs are live (and, with a
- * transport, while it listens).
+ * The library keeps the loop alive only while jobs are live or a schedule has a
+ * next time (and, with a transport, while it listens).
  */
 
 #include "jobsrv/alloc.h"

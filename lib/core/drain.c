@@ -271,6 +271,7 @@ int jobsrv_drain(jobsrv_t *srv,
     srv->drain_cb = cb;
     srv->drain_data = data;
     srv->drain_deadline = UINT64_MAX;
+    jobsrv__schedules_stop(srv);
     jobsrv__keep_alive(srv);
     parts_tell_draining(srv);
     each_live(srv, by_policy);
@@ -302,6 +303,7 @@ void jobsrv_close(jobsrv_t *srv, jobsrv_close_cb cb, void *data) {
   srv->close_data = data;
   srv->handles++; /* not gone before this call has ended */
 
+  jobsrv__schedules_stop(srv);
   each_live(srv, end_at_once);
   srv->observer->turn(srv); /* the ends reach who can still be told */
   jobsrv__waits_close(srv);
@@ -321,6 +323,7 @@ void jobsrv_close(jobsrv_t *srv, jobsrv_close_cb cb, void *data) {
   atomic_store(&srv->closed, 1);
   jobsrv__mailbox_close(srv->mailbox);
   jobsrv__groups_close(srv);
+  jobsrv__schedules_close(srv);
   while ((link = jobsrv__queue_pop(&srv->operations)) != NULL)
     jobsrv__operation_unref(
         JOBSRV__CONTAINER(link, jobsrv__operation_t, in_server));

@@ -107,8 +107,8 @@ void jobsrv__loop_close_handles(jobsrv_t *srv) {
 void jobsrv__keep_alive(jobsrv_t *srv) {
   uv_handle_t *wake = (uv_handle_t *) &srv->wake;
 
-  if (srv->own != NULL || srv->live > 0 || srv->phase == JOBSRV__DRAINING ||
-      srv->phase == JOBSRV__FINISHING)
+  if (srv->own != NULL || srv->live > 0 || srv->schedules_awaited > 0 ||
+      srv->phase == JOBSRV__DRAINING || srv->phase == JOBSRV__FINISHING)
     uv_ref(wake);
   else
     uv_unref(wake);

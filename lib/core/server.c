@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/options.h"
+#include "base/zone.h"
 #include "core/server.h"
 #include "core/wall.h"
 
@@ -107,18 +108,36 @@ uint64_t jobsrv__random_u64(jobsrv_t *srv) {
   return bits ^ bits >> 32;
 }
 
+static const char default_zoneinfo[] = JOBSRV__ZONEINFO;
+
+static int zoneinfo_copy(jobsrv_t *srv) {
+  if (srv->options.zoneinfo == NULL)
+    srv->options.zoneinfo = default_zoneinfo;
+  else
+    srv->options.zoneinfo =
+        jobsrv__strdup(&srv->alloc, srv->options.zoneinfo);
+  return srv->options.zoneinfo != NULL ? 0 : UV_ENOMEM;
+}
+
+static void zoneinfo_free(jobsrv_t *srv) {
+  if (srv->options.zoneinfo != default_zoneinfo)
+    jobsrv__free(&srv->alloc, (char *) (uintptr_t) srv->options.zoneinfo);
+}
+
 static void on_mailbox_gone(void *arg) {
   jobsrv_t *srv = arg;
   jobsrv_alloc_t alloc = srv->alloc;
 
   jobsrv__slab_free(&srv->registry.slab);
   fork_mark_clear(srv);
+  zoneinfo_free(srv);
   jobsrv__free(&alloc, srv);
 }
 
 static void rings_init(jobsrv_t *srv) {
   jobsrv__queue_init(&srv->operations);
   jobsrv__queue_init(&srv->busy);
+  jobsrv__queue_init(&srv->schedules);
   jobsrv__queue_init(&srv->running);
   jobsrv__queue_init(&srv->waiting);
   jobsrv__queue_init(&srv->waits);
@@ -130,12 +149,12 @@ static void rings_init(jobsrv_t *srv) {
 static int server_init(jobsrv_t *srv, uv_loop_t *loop) {
   static const jobsrv_operation_t no_operation;
   uint64_t random[2];
-  int err = 0;
+  int err = zoneinfo_copy(srv);
 
   srv->loop = loop;
   atomic_init(&srv->attached, JOBSRV__HOSTED);
   atomic_init(&srv->thread, pthread_self());
-  if (loop == NULL)
+  if (err == 0 && loop == NULL)
     err = jobsrv__own_new(srv);
   if (err != 0)
     return err;
@@ -194,6 +213,7 @@ int jobsrv__server_new(jobsrv_t **out,
   if (err != 0) {
     jobsrv__own_drop(srv);
     fork_mark_clear(srv);
+    zoneinfo_free(srv);
     jobsrv__free(&alloc, srv);
     return err;
   }

@@ -101,6 +101,8 @@ struct jobsrv_s {
   jobsrv__registry_t registry;
   jobsrv__wheel_t wheel;
   jobsrv__wall_t *wall;        /* wall.c; NULL until the first */
+  jobsrv__queue_t schedules;
+  uint32_t schedules_awaited;  /* that have a next time */
   jobsrv_token_t root;
 
   jobsrv__queue_t operations;
@@ -269,6 +271,10 @@ void jobsrv__hooks_call(jobsrv_job_t *job,
 
 /* Live jobs, handles and phases have changed: see whether the drain goes on. */
 void jobsrv__drain_look(jobsrv_t *srv);
+
+/* schedule.c: with the drain, or the close; later, when no job is left. */
+void jobsrv__schedules_stop(jobsrv_t *srv);
+void jobsrv__schedules_close(jobsrv_t *srv);
 
 /* Calls into the operation, inside the job's context. */
 #define JOBSRV__WITHIN(job, call)                                             \

@@ -3,6 +3,7 @@
 #include "core/wall.h"
 
 #include "base/alloc.h"
+#include "core/schedule.h"
 #include "core/server.h"
 
 #include <errno.h>
@@ -237,13 +238,16 @@ uint64_t jobsrv__wall_next(const jobsrv_t *srv) {
 }
 
 void jobsrv__wall_look(jobsrv_t *srv) {
-  uint64_t now;
+  uint64_t now, seen;
 
   if (srv->wall == NULL || srv->phase == JOBSRV__CLOSING)
     return;
   now = jobsrv_wall_now(srv);
+  seen = srv->wall->seen_ns;
   notice(srv->wall, now);
   srv->wall->seen_ns = now;
+  if (now < seen)
+    jobsrv__schedules_set_back(srv, now);
   jobsrv__wheel_run(&srv->wall->wheel, now);
   if (srv->phase != JOBSRV__CLOSING)
     rearm(srv);
