@@ -12,7 +12,10 @@ extern "C" {
 
 #define JOBSRV_STATE_BIT(state) (1u << (state))
 
-/* Which jobs; a field left zero matches all. */
+/*
+ * Which jobs; a field left zero matches all. A filter with a setting this
+ * library does not know matches none.
+ */
 typedef struct jobsrv_filter_s {
   size_t size;           /* set by jobsrv_filter_init() */
   uint32_t states;       /* of JOBSRV_STATE_BIT() */
