@@ -33,9 +33,10 @@
  * higher ones, while it had a job that may start, has the next; of several the
  * highest. No priority with a job that may start waits for more than 18 starts
  * of others. Nor does a job starve in its operation: if 16 of it that have a
- * higher priority start while it is the first of its priority, or waits for
- * room in the cap, it is the only one that its operation offers. A count begins
- * anew with each start of the priority, and when it has nothing queued.
+ * higher priority start while it is the first of its priority that may start,
+ * or waits for room in the cap, then none of a higher priority may start before
+ * it; of several such the highest counts. A count begins anew with each start
+ * of the priority, and when it has nothing queued.
  */
 
 #include "jobsrv/work.h"

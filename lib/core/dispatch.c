@@ -13,8 +13,8 @@
  *
  * Inside an operation the same holds for its own cap: a job that is too heavy
  * for the room there keeps those behind it waiting, and one that its own higher
- * classes have passed by too often is the only one the operation offers. Each
- * start costs a look at the operations that have jobs queued, whatever number.
+ * classes have passed by too often keeps these waiting as well. Each start
+ * costs a look at the operations that have jobs queued, whatever their number.
  */
 
 enum { STARTS_A_TURN = 256, MAX_PASSED = 16 };
@@ -101,7 +101,7 @@ static void look_at(jobsrv_t *srv,
   uint32_t cap = operation->def.max_running;
   jobsrv_job_t *fronts[JOBSRV__CLASSES];
   jobsrv_job_t **best;
-  int starts, only = -1;
+  int starts, top = JOBSRV__CLASSES - 1;
 
   if (cap != 0 && operation->running >= cap)
     return;
@@ -111,10 +111,10 @@ static void look_at(jobsrv_t *srv,
                         ? jobsrv__order_front(operation, class, starts)
                         : NULL;
     if (fronts[class] != NULL && operation->passed[class] >= MAX_PASSED)
-      only = class;
+      top = class;
   }
-  for (int class = JOBSRV__CLASSES - 1; class >= 0; class--) {
-    if (fronts[class] == NULL || (only >= 0 && class != only))
+  for (int class = top; class >= 0; class--) {
+    if (fronts[class] == NULL)
       continue;
     if (!fits_operation(fronts[class]))
       return;
