@@ -209,16 +209,19 @@ void jobsrv__attempt_refused(jobsrv_job_t *job,
                              const char *message,
                              uint64_t not_before_ns) {
   const jobsrv_retry_t *retry = &jobsrv__job_limits(job)->retry;
+  uint32_t number = job->attempt_no; /* of the attempt it would have been */
   uint64_t now = jobsrv_now(job->srv);
   uint64_t delay_ns;
 
   /* it has used none, but would be told apart by nothing else */
-  if (job->attempt_no + 1 >= retry->max_attempts || !may_go_on(job) ||
+  if (!(job->flags & JOBSRV__JOB_SNOOZED))
+    number++;
+  if (number >= retry->max_attempts || !may_go_on(job) ||
       jobsrv__plan(job) == NULL) {
     jobsrv__job_fail_waiting(job, code, message, 1);
     return;
   }
-  delay_ns = backoff_ns(job, job->attempt_no + 1);
+  delay_ns = backoff_ns(job, number);
   if (not_before_ns > now && not_before_ns - now > delay_ns)
     delay_ns = not_before_ns - now;
   (void) jobsrv__job_close_finish(job);

@@ -309,6 +309,100 @@ static void stats_tell_what_is_there_and_no_more_than_asked(void **state) {
   starts_close(&s);
 }
 
+static void refused_ones_are_retried_when_its_time_is_over(void **state) {
+  starts s = { 0 };
+  jobsrv_operation_t op = { .breaker = { 2, 1, 5000 },
+                            .retry = { .max_attempts = 3, .backoff_ms = 100,
+                                       .jitter = JOBSRV_JITTER_NONE } };
+  jobsrv_job_t *job, *fresh, *last;
+  jobsrv_spec_t once = { .retry.max_attempts = 1 };
+  jobsrv_job_info_t info;
+
+  (void) state;
+  starts_open(&s);
+  starts_add_op(&s, &op, "op");
+  job = add(&s);
+  fail_it(&s, job);
+  assert_int_equal(stats_of(&s).breaker, JOBSRV_BREAKER_CLOSED);
+  fixture_ms(&s.f, 100);
+  assert_int_equal(fixture_info(job).attempt, 2);
+  fail_it(&s, job); /* attempts are what is counted, not jobs */
+  assert_int_equal(stats_of(&s).breaker, JOBSRV_BREAKER_OPEN);
+  fresh = add(&s);
+  info = fixture_info(fresh);
+  assert_int_equal(info.state, JOBSRV_STATE_RETRYING);
+  assert_string_equal(info.error_code, "circuit_open");
+  assert_int_equal(info.attempt, 0);
+  assert_int_equal(info.next_attempt_wall_ns,
+                   jobsrv_wall_now(s.f.srv) + 5000000000);
+  last = starts_submit(&s, &once, "op", 'a');
+  starts_turn(&s);
+  assert_int_equal(jobsrv_job_state(last), JOBSRV_STATE_FAILED);
+  fixture_ms(&s.f, 200); /* its third attempt, and it could not have more */
+  assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_FAILED);
+  assert_string_equal(fixture_info(job).error_code, "circuit_open");
+  assert_int_equal(fixture_info(job).attempt, 2);
+  fixture_ms(&s.f, 4799);
+  assert_int_equal(jobsrv_job_state(fresh), JOBSRV_STATE_RETRYING);
+  fixture_ms(&s.f, 1);
+  assert_runs(fresh);
+  assert_int_equal(fixture_info(fresh).attempt, 1);
+  complete(&s, fresh);
+  assert_int_equal(stats_of(&s).breaker, JOBSRV_BREAKER_CLOSED);
+  starts_close(&s);
+}
+
+static void a_snoozed_attempt_counts_for_neither(void **state) {
+  starts s = { 0 };
+  jobsrv_job_t *job, *next;
+
+  (void) state;
+  starts_open(&s);
+  add_breaker(&s, 2, 1, 500);
+  fail_it(&s, add(&s));
+  job = add(&s);
+  assert_ok(jobsrv_job_snooze(job, 100));
+  starts_turn(&s);
+  fail_it(&s, add(&s));
+  assert_int_equal(stats_of(&s).breaker, JOBSRV_BREAKER_OPEN);
+  fixture_ms(&s.f, 100);
+  assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_FAILED);
+  fixture_ms(&s.f, 400);
+  job = add(&s);
+  next = add(&s);
+  assert_runs(job);
+  assert_waits(next);
+  assert_ok(jobsrv_job_snooze(job, 1000));
+  starts_turn(&s);
+  assert_runs(next); /* a trial in its place */
+  complete(&s, next);
+  assert_int_equal(stats_of(&s).breaker, JOBSRV_BREAKER_CLOSED);
+  starts_close(&s);
+}
+
+static void a_suspended_trial_is_still_one(void **state) {
+  starts s = { 0 };
+  jobsrv_job_t *trial, *next;
+
+  (void) state;
+  starts_open(&s);
+  add_breaker(&s, 1, 1, 500);
+  open_it(&s, 1);
+  fixture_ms(&s.f, 500);
+  trial = add(&s);
+  assert_ok(jobsrv_job_suspend(trial, NULL, 0));
+  starts_turn(&s);
+  next = add(&s);
+  assert_waits(next);
+  assert_ok(jobsrv_job_answer(trial, NULL, 0));
+  starts_turn(&s);
+  assert_runs(trial); /* it goes on: it is not let in a second time */
+  assert_waits(next);
+  complete(&s, trial);
+  assert_runs(next);
+  starts_close(&s);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(so_many_failures_in_a_row_open_it),
   cmocka_unit_test(after_its_time_one_trial_closes_or_opens_it),
@@ -321,6 +415,9 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(without_one_failures_are_not_counted),
   cmocka_unit_test(while_open_what_could_not_start_is_not_failed),
   cmocka_unit_test(it_takes_no_tokens_while_it_is_open),
+  cmocka_unit_test(refused_ones_are_retried_when_its_time_is_over),
+  cmocka_unit_test(a_snoozed_attempt_counts_for_neither),
+  cmocka_unit_test(a_suspended_trial_is_still_one),
   cmocka_unit_test(stats_tell_what_is_there_and_no_more_than_asked),
 };
 

@@ -347,12 +347,107 @@ static void a_close_inside_a_drain_finds_nothing_gone_under_it(void **state) {
   starts_close(&s);
 }
 
+static void a_suspended_job_keeps_its_group(void **state) {
+  starts s = { .f.options.max_running = 1 };
+  jobsrv_job_t *b;
+
+  (void) state;
+  starts_open(&s);
+  starts_add(&s, "x", 0);
+  add(&s, "x", 'a', "g");
+  b = add(&s, "x", 'b', "g");
+  assert_started(&s, 0, "a");
+  assert_ok(jobsrv_job_suspend(s.job[0], NULL, 0));
+  add(&s, "x", 'c', NULL);
+  assert_started(&s, 0, "ac");
+  assert_ok(jobsrv_job_answer(s.job[0], NULL, 0));
+  starts_turn(&s);
+  assert_int_equal(jobsrv_job_state(s.job[0]), JOBSRV_STATE_QUEUED);
+  assert_int_equal(fixture_info(s.job[0]).queue_position, 2);
+  starts_complete(&s, s.job[1]); /* the one that is older lets it pass */
+  assert_int_equal(jobsrv_job_state(s.job[0]), JOBSRV_STATE_RUNNING);
+  starts_complete(&s, s.job[0]);
+  assert_string_equal(s.log, "acb");
+  starts_complete(&s, b);
+  starts_close(&s);
+}
+
+static void one_that_is_cancelled_on_its_way_back_gives_it_up(void **state) {
+  starts s = { .f.options.max_running = 1 };
+
+  (void) state;
+  starts_open(&s);
+  starts_add(&s, "x", 0);
+  add(&s, "x", 'a', "g");
+  assert_started(&s, 0, "a");
+  assert_ok(jobsrv_job_suspend(s.job[0], NULL, 0));
+  add(&s, "x", 'c', NULL);
+  starts_turn(&s);
+  add(&s, "x", 'b', "g");
+  assert_ok(jobsrv_job_answer(s.job[0], NULL, 0));
+  starts_turn(&s);
+  assert_ok(jobsrv_job_cancel(s.job[0], NULL));
+  starts_complete(&s, s.job[1]);
+  assert_string_equal(s.log, "acb");
+  starts_close(&s);
+}
+
+static void a_retrying_job_does_not_keep_its_group(void **state) {
+  starts s = { 0 };
+  jobsrv_spec_t spec = { .group = "g", .retry.max_attempts = 2,
+                         .retry.jitter = JOBSRV_JITTER_NONE };
+
+  (void) state;
+  starts_open(&s);
+  starts_add(&s, "x", 0);
+  starts_submit(&s, &spec, "x", 'a');
+  add(&s, "x", 'b', "g");
+  assert_started(&s, 0, "a");
+  assert_ok(jobsrv_job_fail(s.job[0], NULL, NULL));
+  assert_started(&s, 0, "ab");
+  fixture_ms(&s.f, 1000);
+  assert_string_equal(s.log, "ab");
+  assert_int_equal(jobsrv_job_state(s.job[0]), JOBSRV_STATE_QUEUED);
+  starts_complete(&s, s.job[1]);
+  assert_string_equal(s.log, "aba");
+  starts_close(&s);
+}
+
+static void names_have_a_bound_and_begun_jobs_no_group(void **state) {
+  starts s = { 0 };
+  char name[66] = "";
+  jobsrv_spec_t spec = { .operation = "x", .group = name };
+  jobsrv_operation_t op = { .name = "y", .start = starts_on_start,
+                            .group = name };
+
+  (void) state;
+  starts_open(&s);
+  starts_add(&s, "x", 0);
+  spec.size = sizeof(spec);
+  op.size = sizeof(op);
+  memset(name, 'g', 65);
+  assert_err(jobsrv_submit(s.f.srv, &spec, NULL, NULL), JOBSRV_ETOOBIG);
+  assert_err(jobsrv_operation_add(s.f.srv, &op), JOBSRV_ETOOBIG);
+  name[64] = '\0';
+  spec.data = (void *) (uintptr_t) 'a';
+  assert_ok(jobsrv_submit(s.f.srv, &spec, NULL, NULL));
+  op.data = &s;
+  assert_ok(jobsrv_operation_add(s.f.srv, &op));
+  assert_err(jobsrv_begin(s.f.srv, &spec, &(jobsrv_job_t *) { NULL }),
+             UV_EINVAL);
+  starts_close(&s);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(one_of_a_group_runs_at_a_time_whatever_its_operation),
   cmocka_unit_test(it_is_the_specs_else_the_operations_else_none),
   cmocka_unit_test(what_waits_for_its_group_keeps_its_place),
   cmocka_unit_test(many_free_groups_start_in_order_of_time),
   cmocka_unit_test(a_group_at_a_cap_does_not_keep_others_of_it),
+  cmocka_unit_test(a_suspended_job_keeps_its_group),
+  cmocka_unit_test(one_that_is_cancelled_on_its_way_back_gives_it_up),
+  cmocka_unit_test(a_retrying_job_does_not_keep_its_group),
+  cmocka_unit_test(names_have_a_bound_and_begun_jobs_no_group),
   cmocka_unit_test(an_abandoned_job_gives_its_group_up),
   cmocka_unit_test(one_that_waits_for_its_group_can_be_cancelled),
   cmocka_unit_test(another_priority_moves_it_while_its_group_is_taken),

@@ -137,6 +137,41 @@ static void a_close_while_a_token_is_waited_for_is_in_order(void **state) {
   starts_close(&s);
 }
 
+static void each_attempt_takes_a_token_but_not_one_that_goes_on(
+    void **state) {
+  starts s = { 0 };
+  jobsrv_operation_t op = { .rate = { 2, 60000 }, .retry.max_attempts = 3,
+                            .retry.backoff_ms = 100,
+                            .retry.jitter = JOBSRV_JITTER_NONE };
+  jobsrv_job_t *job;
+
+  (void) state;
+  starts_open(&s);
+  starts_add_op(&s, &op, "op");
+  submit(&s, 1);
+  job = s.job[0];
+  assert_ok(jobsrv_job_fail(job, NULL, NULL));
+  ns(&s, 100 * ms);
+  assert_int_equal(fixture_info(job).attempt, 2);
+  assert_int_equal(tokens(&s), 0);
+  assert_ok(jobsrv_job_suspend(job, NULL, 0));
+  starts_turn(&s);
+  submit(&s, 1); /* it waits, and does not keep the other waiting */
+  assert_ok(jobsrv_job_answer(job, NULL, 0));
+  starts_turn(&s);
+  assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_RUNNING);
+  assert_int_equal(s.n, 2);
+  assert_ok(jobsrv_job_fail(job, NULL, NULL));
+  ns(&s, 200 * ms);
+  assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_QUEUED);
+  ns(&s, 29700 * ms); /* the bucket began to fill with the first start */
+  assert_int_equal(s.n, 3);
+  assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_QUEUED);
+  ns(&s, 30000 * ms);
+  assert_int_equal(fixture_info(job).attempt, 3);
+  starts_close(&s);
+}
+
 /* ---- the bucket by itself ---- */
 
 static void the_nth_token_is_never_early_nor_late_by_a_nanosecond(
@@ -241,6 +276,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(without_one_nothing_is_held_back),
   cmocka_unit_test(those_over_it_let_other_operations_pass),
   cmocka_unit_test(a_timer_is_armed_only_while_a_token_is_waited_for),
+  cmocka_unit_test(each_attempt_takes_a_token_but_not_one_that_goes_on),
   cmocka_unit_test(a_close_while_a_token_is_waited_for_is_in_order),
   cmocka_unit_test(the_nth_token_is_never_early_nor_late_by_a_nanosecond),
   cmocka_unit_test(looking_often_or_seldom_comes_to_the_same),

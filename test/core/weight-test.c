@@ -62,7 +62,7 @@ static void heavier_than_a_cap_is_alone_in_it(void **state) {
   add(&s, "op", 'b', 1);
   add(&s, "any", 'c', 1);
   assert_started(&s, 0, "ac"); /* alone in its operation */
-  add(&s, "any", 'd', 1000000);
+  add(&s, "any", 'd', 65535);
   add(&s, "any", 'e', 1);
   starts_complete(&s, s.job[1]);
   assert_string_equal(s.log, "ac"); /* 'b' is capped, 'd' waited for */
@@ -189,6 +189,60 @@ static void a_heavy_job_that_is_cancelled_lets_the_others_start(void **state) {
   starts_close(&s);
 }
 
+/* Whether its weight is still counted while it waits for an answer. */
+static void suspend_one(int keeps_slot, const char *due) {
+  starts s = { .f.options.max_running = 4 };
+  jobsrv_operation_t op = { .keeps_slot = keeps_slot, .weight = 3 };
+
+  starts_open(&s);
+  starts_add_op(&s, &op, "op");
+  starts_add(&s, "any", 0);
+  add(&s, "op", 'a', 0);
+  add(&s, "any", 'b', 2);
+  assert_started(&s, 0, "a");
+  assert_ok(jobsrv_job_suspend(s.job[0], NULL, 0));
+  assert_started(&s, 0, due);
+  assert_int_equal(running_weight(&s, "op"), keeps_slot ? 3 : 0);
+  assert_ok(jobsrv_job_answer(s.job[0], NULL, 0));
+  starts_turn(&s);
+  assert_int_equal(jobsrv_job_state(s.job[0]),
+                   keeps_slot ? JOBSRV_STATE_RUNNING : JOBSRV_STATE_QUEUED);
+  if (!keeps_slot)
+    starts_complete(&s, s.job[1]);
+  assert_int_equal(jobsrv_job_state(s.job[0]), JOBSRV_STATE_RUNNING);
+  assert_int_equal(running_weight(&s, "op"), 3);
+  starts_complete(&s, s.job[0]);
+  assert_int_equal(running_weight(&s, "op"), 0);
+  starts_close(&s);
+}
+
+static void a_suspended_job_gives_up_its_weight_with_its_slot(void **state) {
+  (void) state;
+  suspend_one(0, "ab");
+  suspend_one(1, "a");
+}
+
+static void a_retrying_job_has_no_weight(void **state) {
+  starts s = { .f.options.max_running = 3 };
+  jobsrv_spec_t spec = { .weight = 3, .retry.max_attempts = 2,
+                         .retry.jitter = JOBSRV_JITTER_NONE };
+
+  (void) state;
+  starts_open(&s);
+  starts_add(&s, "op", 0);
+  starts_submit(&s, &spec, "op", 'a');
+  assert_started(&s, 0, "a");
+  add(&s, "op", 'b', 3);
+  assert_ok(jobsrv_job_fail(s.job[0], NULL, NULL));
+  assert_started(&s, 0, "ab");
+  assert_int_equal(running_weight(&s, "op"), 3);
+  fixture_ms(&s.f, 1000);
+  assert_string_equal(s.log, "ab");
+  starts_complete(&s, s.job[1]);
+  assert_string_equal(s.log, "aba");
+  starts_close(&s);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(it_is_the_specs_else_the_operations_else_one),
   cmocka_unit_test(both_caps_count_weights),
@@ -197,6 +251,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(for_room_in_an_operation_only_its_own_wait_behind_it),
   cmocka_unit_test(higher_ones_let_it_wait_for_16_starts_at_most),
   cmocka_unit_test(the_sum_of_the_greatest_does_not_wrap),
+  cmocka_unit_test(a_suspended_job_gives_up_its_weight_with_its_slot),
+  cmocka_unit_test(a_retrying_job_has_no_weight),
   cmocka_unit_test(a_heavy_job_that_is_cancelled_lets_the_others_start),
 };
 
