@@ -74,14 +74,13 @@ static size_t texts_size(const jobsrv_schedule_options_t *options,
   return size;
 }
 
-/* A host need not end its payload with a NUL. */
+/* A host need not end its payload with a NUL; the block is zeroed. */
 static void copy_payload(jobsrv_spec_t *to, char **at) {
   char *here = *at;
 
   if (to->payload == NULL)
     return;
   memcpy(here, to->payload, to->payload_len);
-  here[to->payload_len] = '\0';
   *at += to->payload_len + 1;
   to->payload = here;
 }

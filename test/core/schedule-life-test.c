@@ -138,6 +138,8 @@ static void a_hook_may_trigger_it_while_it_submits(void **state) {
 
   (void) state;
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    jobsrv_page_t page = { 0 };
+    jobsrv_job_t *newest;
     scene s = { 0 };
     meddler m;
 
@@ -149,6 +151,8 @@ static void a_hook_may_trigger_it_while_it_submits(void **state) {
     run_turns(&s.f.loop, 3);
     assert_int_equal(fixture_stats(&s.f).created, cases[i].created);
     assert_int_equal(scene_info(&s).runs, cases[i].created);
+    assert_int_equal(jobsrv_list(s.f.srv, NULL, &page, &newest, 1), 1);
+    assert_ptr_equal(scene_job(&s), newest); /* though the hook made it */
     jobsrv_schedule_pause(s.schedule, 1);
     scene_end_job(&s);
     assert_int_equal(fixture_stats(&s.f).created, cases[i].after_end);
