@@ -8,7 +8,46 @@
 
 #include <uv.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+# define POISONS 1
+#elif defined(__has_feature)
+# if __has_feature(address_sanitizer)
+#  define POISONS 1
+# endif
+#endif
+#ifdef POISONS
+# include <sanitizer/asan_interface.h>
+#endif
+
 enum { PER_BLOCK = 64 };
+
+/*
+ * The memory of a slot is never freed while there is a server, so that handles
+ * can be looked up; with an address sanitizer all else of a slot that is not
+ * in use is out of bounds, as if it had been.
+ */
+#ifdef POISONS
+static void poison(jobsrv_job_t *job) {
+  __asan_poison_memory_region(job, sizeof(*job));
+  __asan_unpoison_memory_region(&job->data, sizeof(job->data));
+  __asan_unpoison_memory_region(&job->index, sizeof(job->index));
+  __asan_unpoison_memory_region(
+      &job->generation, sizeof(job->generation) + sizeof(job->flags));
+}
+
+static void unpoison(jobsrv_job_t *job, size_t count) {
+  __asan_unpoison_memory_region(job, count * sizeof(*job));
+}
+#else
+static void poison(const jobsrv_job_t *job) {
+  (void) job;
+}
+
+static void unpoison(const jobsrv_job_t *job, size_t count) {
+  (void) job;
+  (void) count;
+}
+#endif
 
 static int slab_grow(jobsrv__slab_t *slab) {
   jobsrv_job_t *block;
@@ -44,6 +83,7 @@ jobsrv_job_t *jobsrv__slab_take(jobsrv__slab_t *slab) {
     return NULL;
   job = slab->free;
   slab->free = job->data;
+  unpoison(job, 1);
   index = job->index;
   generation = job->generation;
   memset(job, 0, slab->slot_size);
@@ -58,6 +98,7 @@ void jobsrv__slab_give(jobsrv__slab_t *slab, jobsrv_job_t *job) {
     job->generation = 1; /* {0, 0} is no job's handle */
   job->data = slab->free;
   slab->free = job;
+  poison(job);
 }
 
 jobsrv_job_t *jobsrv__slab_at(const jobsrv__slab_t *slab, uint32_t index) {
@@ -67,7 +108,9 @@ jobsrv_job_t *jobsrv__slab_at(const jobsrv__slab_t *slab, uint32_t index) {
 }
 
 void jobsrv__slab_free(jobsrv__slab_t *slab) {
-  for (uint32_t i = 0; i < slab->nblocks; i++)
+  for (uint32_t i = 0; i < slab->nblocks; i++) {
+    unpoison(slab->blocks[i], PER_BLOCK);
     jobsrv__free(slab->alloc, slab->blocks[i]);
+  }
   jobsrv__free(slab->alloc, slab->blocks);
 }

@@ -422,9 +422,11 @@ void jobsrv__token_fire(jobsrv_token_t *token) {
 }
 
 void jobsrv__token_heard(jobsrv_token_t *token) {
+  (void) jobsrv_token_ref(token); /* it keeps the server's memory, too */
   jobsrv__token_fire(token);
   atomic_fetch_sub_explicit(&jobsrv__token_server(token)->unheard, 1,
                             memory_order_release);
+  jobsrv_token_unref(token);
 }
 
 static void link_move(jobsrv_token_link_t *to, jobsrv_token_link_t *link) {

@@ -14,10 +14,12 @@ void jobsrv__watchers_gone(jobsrv_job_t *job) {
 
   if (plan != NULL)
     plan->leave_ns = 0;
+  jobsrv_job_ref(job); /* its hooks may have it forgotten */
   /* one that is not cancellable goes on */
   (void) jobsrv_job_cancel(job, &reason);
   if (!jobsrv__job_ended(job))
     jobsrv__job_clock(job);
+  jobsrv_job_unref(job);
 }
 
 void jobsrv_job_watch(jobsrv_job_t *job) {
@@ -31,9 +33,11 @@ void jobsrv_job_watch(jobsrv_job_t *job) {
     plan->leave_ns = 0;
     jobsrv__job_clock(job);
   }
+  jobsrv_job_ref(job); /* its hooks may have it forgotten */
   jobsrv__job_release(job, JOBSRV__HOLD_STREAM);
   if (jobsrv_job_state(job) == JOBSRV_STATE_SCHEDULED)
     jobsrv__job_clock(job); /* it waits for something else */
+  jobsrv_job_unref(job);
 }
 
 void jobsrv_job_unwatch(jobsrv_job_t *job) {

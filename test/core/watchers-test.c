@@ -4,6 +4,11 @@
 
 #include "core/work.h"
 
+static int stop_at_once(jobsrv_job_t *job, void *data) {
+  (void) data;
+  return jobsrv_job_fail(job, NULL, NULL);
+}
+
 static jobsrv_job_t *run_with(fixture *f, int policy, uint64_t grace_ms) {
   jobsrv_spec_t spec;
 
@@ -174,6 +179,42 @@ static void leaving_an_ended_job_does_nothing(void **state) {
   fixture_close(&f);
 }
 
+/* Ends another while the first is ending, so that it is retained before. */
+static void end_the_other(jobsrv_hook_t *hook,
+                          jobsrv_job_t *job,
+                          jobsrv_state_t from,
+                          jobsrv_state_t to) {
+  jobsrv_job_t *other = hook->data;
+
+  (void) job;
+  (void) from;
+  if (to != JOBSRV_STATE_CANCELLED || other == NULL)
+    return;
+  hook->data = NULL;
+  (void) jobsrv_job_cancel(other, NULL);
+}
+
+static void one_that_is_forgotten_at_its_end_may_be_left(void **state) {
+  fixture f = { .options.max_retained = 1 };
+  jobsrv_hook_t hook = { 0 };
+  char id[JOBSRV_ID_SIZE];
+  jobsrv_job_t *job;
+  work w;
+
+  (void) state;
+  open_with(&f, &w, JOBSRV_LAST_WATCHER_CANCEL, 0);
+  job = work_now(&f);
+  (void) jobsrv_job_id(job, id);
+  hook.data = work_now(&f);
+  jobsrv_hook_add(f.srv, &hook, end_the_other);
+  w.in_stop = stop_at_once;
+  jobsrv_job_watch(job);
+  jobsrv_job_unwatch(job);
+  assert_err(jobsrv_find(f.srv, id, &job), JOBSRV_EEXPIRED);
+  jobsrv_hook_remove(&hook);
+  fixture_close(&f);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(watchers_are_counted),
   cmocka_unit_test(by_default_a_job_goes_on_unwatched),
@@ -183,6 +224,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(one_that_is_not_cancellable_goes_on),
   cmocka_unit_test(a_begun_job_has_the_policy_too),
   cmocka_unit_test(leaving_an_ended_job_does_nothing),
+  cmocka_unit_test(one_that_is_forgotten_at_its_end_may_be_left),
 };
 
 RUN(tests);
