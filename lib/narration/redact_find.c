@@ -165,6 +165,7 @@ static int is_literal(const char *text, size_t len) {
 static int value_of(finder *f,
                     size_t at,
                     const jobsrv__redact_name_t *name) {
+  char quote = '\0';
   int escaped;
   size_t end;
 
@@ -172,15 +173,14 @@ static int value_of(finder *f,
     at++;
   escaped = has(f, at, "\\\"");
   at += (size_t) escaped;
-  if (at < f->len && (f->text[at] == '"' || f->text[at] == '\'')) {
-    end = quoted_end(f, at + 1, f->text[at], escaped);
-    at++;
-  } else {
-    end = plain_end(f, at, name->until);
-    if (is_literal(f->text + at, end - at))
-      return 0;
-  }
-  if (has(f, at, f->redactor->replacement)) /* it has been here */
+  if (at < f->len && (f->text[at] == '"' || f->text[at] == '\''))
+    quote = f->text[at++];
+  /* it has been here: before the end is looked for, which may be far */
+  if (has(f, at, f->redactor->replacement))
+    return 0;
+  end = quote != '\0' ? quoted_end(f, at, quote, escaped)
+                      : plain_end(f, at, name->until);
+  if (quote == '\0' && is_literal(f->text + at, end - at))
     return 0;
   return found(f, at, end);
 }

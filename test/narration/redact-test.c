@@ -297,7 +297,8 @@ static void hostile_text_costs_what_its_length_costs(void **state) {
     "a:", "eyJ", "eyJ.", "eyJaaaaaaaa.", "password=", "password=\"", "token: ",
     "\"", "\\\"", "bearer ", "ghp_", "sk-", "AKIA", " ", "password    ",
     "-----END ", "x=", "@", "aaaaaaaa-", "-----BEGIN A PRIVATE KEY----",
-    "\xff", "token=null,",
+    "\xff", "token=null,", "cookie:" R " ", "cookie:'" R " ", "cookie:null ",
+    "authorization:" R " ", "authorization: null ",
   };
   enum { SIZE = 100000 };
   jobsrv_redactor_t *redactor =
