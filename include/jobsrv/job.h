@@ -338,7 +338,8 @@ static inline void jobsrv_edit_init(jobsrv_edit_t *edit) {
 
 /*
  * All of it or nothing. Returns 0; JOBSRV_ESTATE when the job has been started
- * (or was asked to stop); or what jobsrv_submit() says of the same values.
+ * (or was asked to stop), or for a time to come while the server drains; or
+ * what jobsrv_submit() says of the same values.
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_job_edit(jobsrv_job_t *job,

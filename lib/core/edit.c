@@ -33,6 +33,8 @@ static void as_spec(jobsrv_spec_t *spec, const jobsrv_edit_t *edit) {
 
 /* Not started, and nobody has asked it to stop. */
 static int is_editable(const jobsrv_job_t *job) {
+  if (job->operation == NULL) /* begun, and seen by the hook of its creation */
+    return 0;
   switch (jobsrv_job_state(job)) {
     case JOBSRV_STATE_SCHEDULED:
     case JOBSRV_STATE_QUEUED:
@@ -43,6 +45,12 @@ static int is_editable(const jobsrv_job_t *job) {
   }
   /* a suspended attempt that is queued to go on has been started */
   return !(job->flags & JOBSRV__JOB_STARTED) && !jobsrv_job_cancelled(job);
+}
+
+/* What waits for a time would only be cancelled by a drain. */
+static int is_too_late(const jobsrv_job_t *job, uint64_t wall_ns) {
+  return job->srv->phase != JOBSRV__OPEN &&
+         wall_ns > jobsrv_wall_now(job->srv);
 }
 
 static void swap_payload(jobsrv_job_t *job, jobsrv__payload_t **payload) {
@@ -106,7 +114,7 @@ int jobsrv_job_edit(jobsrv_job_t *job,
   JOBSRV__ASSERT_LOOP(job->srv);
   if (err != 0)
     return err;
-  if (!is_editable(job))
+  if (!is_editable(job) || is_too_late(job, mine.run_at_wall_ns))
     return JOBSRV_ESTATE;
   as_spec(&spec, &mine);
   err = jobsrv__spec_check(job->srv, &spec, 0);
@@ -114,7 +122,8 @@ int jobsrv_job_edit(jobsrv_job_t *job,
     jobsrv_job_ref(job);
     err = jobsrv__payload_check(job->srv, &job->operation->def, spec.payload,
                                 spec.payload_len, mistake);
-    if (err == 0 && !is_editable(job)) /* since the check was called */
+    if (err == 0 && (!is_editable(job) || /* since the check was called */
+                     is_too_late(job, mine.run_at_wall_ns)))
       err = JOBSRV_ESTATE;
     jobsrv_job_unref(job);
   }

@@ -357,6 +357,55 @@ static void what_has_been_started_or_asked_to_stop_is_refused(void **state) {
   fixture_close(&f);
 }
 
+static void edit_at_creation(jobsrv_hook_t *hook,
+                             jobsrv_job_t *job,
+                             jobsrv_state_t from,
+                             jobsrv_state_t to) {
+  fixture *f = hook->data;
+
+  if (from != to)
+    return;
+  assert_err(edit_time(job, jobsrv_wall_now(f->srv) + MS), JOBSRV_ESTATE);
+  assert_err(edit_payload(job, "{\"a\":1}", NULL), JOBSRV_ESTATE);
+}
+
+static void a_begun_job_is_not_edited_even_inside_its_first_hook(void **state) {
+  fixture f = { 0 };
+  jobsrv_hook_t hook = { .data = &f };
+
+  (void) state;
+  fixture_open(&f);
+  jobsrv_hook_add(f.srv, &hook, edit_at_creation);
+  is(fixture_begin(&f), JOBSRV_STATE_RUNNING);
+  jobsrv_hook_remove(&hook);
+  fixture_close(&f);
+}
+
+static void a_server_that_drains_takes_no_later_time(void **state) {
+  fixture f = { 0 };
+  jobsrv_operation_t op;
+  jobsrv_job_t *job;
+
+  (void) state;
+  open_busy(&f);
+  jobsrv_operation_init(&op);
+  op.name = "kept";
+  op.start = fixture_start;
+  op.max_running = 1;
+  op.on_drain = JOBSRV_DRAIN_FINISH;
+  assert_ok(jobsrv_operation_add(f.srv, &op));
+  fixture_submit(&f, "kept");
+  job = fixture_submit(&f, "kept");
+  run_turns(&f.loop, 1);
+  assert_ok(jobsrv_drain(f.srv, 1000, NULL, NULL));
+  is(job, JOBSRV_STATE_QUEUED);
+  assert_err(edit_time(job, jobsrv_wall_now(f.srv) + MS), JOBSRV_ESTATE);
+  is(job, JOBSRV_STATE_QUEUED);
+  assert_ok(edit_time(job, 1));
+  assert_ok(edit_priority(job, JOBSRV_PRIORITY_HIGH));
+  fixture_close(&f);
+}
+
 static void everything(jobsrv_edit_t *edit, fixture *f) {
   jobsrv_edit_init(edit);
   edit->priority = JOBSRV_PRIORITY_CRITICAL;
@@ -457,6 +506,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(attempts_and_weight_are_changed),
   cmocka_unit_test(the_time_of_a_retrying_job_is_its_next_attempts),
   cmocka_unit_test(what_has_been_started_or_asked_to_stop_is_refused),
+  cmocka_unit_test(a_begun_job_is_not_edited_even_inside_its_first_hook),
+  cmocka_unit_test(a_server_that_drains_takes_no_later_time),
   cmocka_unit_test(all_of_it_or_nothing),
   cmocka_unit_test(a_hook_may_end_it_meanwhile_and_all),
 };
