@@ -132,7 +132,7 @@ int jobsrv__cron_after(const jobsrv__cron_t *cron,
                        const jobsrv__zone_t *zone,
                        int64_t after,
                        int64_t *utc) {
-  int64_t at;
+  int64_t at = 0;
 
   if (!(cron->elapsed ? elapsed_after : fixed_after)(cron, zone, after, &at))
     return 0;
