@@ -179,6 +179,8 @@ typedef struct jobsrv_spec_s {
   void *data;                /* jobsrv_job_data() */
   jobsrv_release_cb release; /* of `data`, exactly once: when the job is gone,
                                 or before a refused submit returns */
+  int level;                 /* jobsrv_level_t; 0: the operation's, else the
+                                server's */
 } jobsrv_spec_t;
 
 static inline void jobsrv_spec_init(jobsrv_spec_t *spec) {
@@ -199,8 +201,8 @@ static inline void jobsrv_spec_init(jobsrv_spec_t *spec) {
  * jobsrv_mistake_s of operation.h) filled by the operation's check or by the
  * library's own (not a JSON object); JOBSRV_ETOOBIG for a payload, id,
  * principal, key, group, tag or list over its bound; UV_EINVAL for a tag key
- * with other characters, an unknown priority, start, policy or jitter, two
- * times to run at, two parents, or a weight or factor out of range;
+ * with other characters, an unknown priority, start, policy, jitter or level,
+ * two times to run at, two parents, or a weight or factor out of range;
  * JOBSRV_ECONFLICT; JOBSRV_ENOTCANCELLABLE when what is to be replaced cannot
  * be; JOBSRV_EJOBSFULL; JOBSRV_EQUEUEFULL; JOBSRV_EDRAINING; JOBSRV_EFORKED;
  * JOBSRV_EOPTIONS; UV_ENOMEM; or what the kernel's random source returned. A

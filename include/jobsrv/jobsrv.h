@@ -6,6 +6,7 @@
 
 #include "jobsrv/alloc.h"
 #include "jobsrv/args.h"
+#include "jobsrv/emit.h"
 #include "jobsrv/error.h"
 #include "jobsrv/export.h"
 #include "jobsrv/job.h"

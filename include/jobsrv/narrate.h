@@ -5,7 +5,8 @@
 /*
  * Narration: what a job says while it runs. One line of code becomes a
  * numbered, structured event in the log of the job it belongs to, and reaches
- * whoever watches that job and the sinks the host has added; nobody else.
+ * whoever watches that job and the sinks the host has added; nobody else. The
+ * one-line forms with fields, voices, tables and data are in emit.h.
  *
  * Every call here is [any]. From one thread, the order of calls is kept, the
  * finish included. Text is taken as UTF-8, repaired where it is not.
@@ -111,7 +112,8 @@ typedef struct jobsrv_field_s {
   XX(tokens_out, U64)                                                         \
   XX(decode_time_ms, U64)                                                     \
   XX(emitted_by, STRING)                                                      \
-  XX(emitted_at_ms, U64)
+  XX(emitted_at_ms, U64)                                                      \
+  XX(table, JSON)
 
 /*
  * One event. Whoever narrates fills what they have by designated initialisers
@@ -137,7 +139,7 @@ typedef struct jobsrv_event_s {
   const char *function;       /* shown as "fn_name" */
   const jobsrv_field_t *fields;
   size_t nfields;
-  const char *payload;        /* jobsrv_data(): JSON text */
+  const char *payload;        /* jobsrv_data_event()'s JSON text */
   size_t payload_len;
   /* set by the library for sinks, ignored from callers */
   jobsrv_kind_t kind;
@@ -172,6 +174,35 @@ JOBSRV_EXTERN int jobsrv_narrate_event(jobsrv_job_t *job,
  */
 JOBSRV_EXTERN int jobsrv_narrates(const jobsrv_job_t *job, int level);
 
+/* The same in line, for the macros alone: a job begins with its level. */
+#if defined(__GNUC__) || defined(__clang__)
+static inline int jobsrv_narrates_(const jobsrv_job_t *job, int level) {
+  if (job == NULL)
+    return jobsrv_narrates(job, level);
+  return level < JOBSRV_MUTE &&
+         level >= __atomic_load_n((const unsigned char *) job,
+                                  __ATOMIC_RELAXED);
+}
+#else
+# define jobsrv_narrates_(job, level) jobsrv_narrates(job, level)
+#endif
+
+/*
+ * Changes which events of this job are made, from now on: none below `level`,
+ * none at all at JOBSRV_MUTE. A job begins with its spec's level, else its
+ * operation's, else the server's. Returns 0, or UV_EINVAL for a level that is
+ * none.
+ */
+JOBSRV_EXTERN int jobsrv_job_set_level(jobsrv_job_t *job, int level);
+JOBSRV_EXTERN int jobsrv_job_level(const jobsrv_job_t *job);
+
+/*
+ * 1 while somebody watches the job: a client of a transport, or a cursor that
+ * is attached. So that costly detail is made only when somebody looks; what
+ * was not made is missing for who comes later, and for sinks.
+ */
+JOBSRV_EXTERN int jobsrv_job_watched(const jobsrv_job_t *job);
+
 /* What the macros call. Returns as jobsrv_narrate_event(). */
 JOBSRV_EXTERN JOBSRV_PRINTF(7, 8)
 int jobsrv_narrate_at(jobsrv_job_t *job,
@@ -183,19 +214,30 @@ int jobsrv_narrate_at(jobsrv_job_t *job,
                       const char *format,
                       ...);
 
+/* What a call comes to that is not made: 0, and no warning of it. */
+#if defined(__GNUC__) || defined(__clang__)
+__attribute__((always_inline))
+#endif
+static inline int jobsrv_unsaid_(void) {
+  return 0;
+}
+
 #define JOBSRV_NARRATE_(job, level, action, ...)                              \
-  ((level) >= JOBSRV_LEVEL_FLOOR && jobsrv_narrates((job), (level))           \
+  ((level) >= JOBSRV_LEVEL_FLOOR && jobsrv_narrates_((job), (level))          \
        ? jobsrv_narrate_at((job), (level), __FILE__, __LINE__, __func__,      \
                            (action), __VA_ARGS__)                             \
-       : 0)
+       : jobsrv_unsaid_())
 
 /*
  *   jobsrv_narrate(job, "fetch", "got %zu of %zu files", done, total);
  *
  * `job` may be NULL for the job of the context; the format is checked by the
  * compiler, and neither it nor the arguments are touched under the level.
+ * `job` is evaluated twice.
  */
 #define jobsrv_narrate(job, action, ...)                                      \
+  JOBSRV_NARRATE_(job, JOBSRV_INFO, action, __VA_ARGS__)
+#define jobsrv_info(job, action, ...)                                         \
   JOBSRV_NARRATE_(job, JOBSRV_INFO, action, __VA_ARGS__)
 #define jobsrv_trace(job, action, ...)                                        \
   JOBSRV_NARRATE_(job, JOBSRV_TRACE, action, __VA_ARGS__)

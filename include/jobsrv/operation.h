@@ -184,6 +184,7 @@ typedef struct jobsrv_operation_s {
   int keeps_slot;            /* 1: a suspended job holds its slot */
   int expose;                /* 1: may be created over a transport */
   int not_cancellable;       /* 1: users' requests to cancel are refused */
+  int level;                 /* jobsrv_level_t; 0: the server's */
 } jobsrv_operation_t;
 
 static inline void jobsrv_operation_init(jobsrv_operation_t *operation) {
@@ -195,9 +196,9 @@ static inline void jobsrv_operation_init(jobsrv_operation_t *operation) {
  * Registers an operation for as long as the server lives.
  *
  * Returns 0; UV_EINVAL for a bad name, a missing callback of its style, an
- * unknown priority, policy or jitter, or a factor out of range; JOBSRV_ETOOBIG
- * for a group over 64 bytes; JOBSRV_EEXISTS; JOBSRV_EOPTIONS; UV_ENOMEM;
- * JOBSRV_EDRAINING.
+ * unknown priority, policy, jitter or level, or a factor out of range;
+ * JOBSRV_ETOOBIG for a group over 64 bytes; JOBSRV_EEXISTS; JOBSRV_EOPTIONS;
+ * UV_ENOMEM; JOBSRV_EDRAINING.
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_operation_add(jobsrv_t *srv, const jobsrv_operation_t *operation);

@@ -96,6 +96,9 @@ enum {
 };
 
 struct jobsrv_job_s {
+  /* first: narrate.h looks at it by itself. Events below are not made */
+  atomic_uchar level;
+
   /* these do not change while the slot is in use; the plan, which any thread
      may look at, is made once, on the loop */
   jobsrv__id_t id;
@@ -112,7 +115,7 @@ struct jobsrv_job_s {
   atomic_uchar state;          /* jobsrv_state_t; written by job_move alone */
   atomic_uchar finish_state;
   atomic_uchar cancellable;
-  atomic_uchar level;          /* events below are not made */
+  atomic_uint lookers;         /* watchers, and cursors that are attached */
   atomic_uint dropped;         /* events lost since the last one that was not */
   jobsrv__mail_t mail;         /* of the finish, later of the last unref */
   jobsrv__token_t token;       /* has its own mail for "look at the token" */

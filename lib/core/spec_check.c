@@ -48,6 +48,11 @@ static int choices_check(const jobsrv_spec_t *spec) {
   return 0;
 }
 
+/* 0: another's. */
+static int level_ok(int level) {
+  return level >= 0 && level <= JOBSRV_MUTE;
+}
+
 int jobsrv__spec_check(const jobsrv_t *srv,
                        const jobsrv_spec_t *spec,
                        int begun) {
@@ -55,7 +60,8 @@ int jobsrv__spec_check(const jobsrv_t *srv,
 
   if (err != 0)
     return err;
-  if ((spec->delay_ms != 0 && spec->run_at_wall_ns != 0) ||
+  if (!level_ok(spec->level) ||
+      (spec->delay_ms != 0 && spec->run_at_wall_ns != 0) ||
       (spec->parent != NULL && spec->parent_job != NULL) ||
       (begun && says_order(spec)))
     return UV_EINVAL;
@@ -137,6 +143,7 @@ int jobsrv__operation_check(const jobsrv_operation_t *def) {
       jobsrv__priority_check(def->priority) != 0 ||
       jobsrv__last_watcher_check(def->on_last_watcher) != 0 ||
       jobsrv__retry_check(&def->retry) != 0 || def->weight > MAX_WEIGHT ||
+      !level_ok(def->level) ||
       (unsigned int) def->on_drain > JOBSRV_DRAIN_LEAVE)
     return UV_EINVAL;
   return too_long(def->group, MAX_GROUP) ? JOBSRV_ETOOBIG : 0;

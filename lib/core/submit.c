@@ -64,6 +64,16 @@ static int has_room(jobsrv_t *srv, int queued) {
   return 0;
 }
 
+static unsigned char level_of(const jobsrv_t *srv,
+                              const jobsrv__operation_t *operation,
+                              const jobsrv_spec_t *spec) {
+  int level = spec->level;
+
+  if (level == 0 && operation != NULL)
+    level = operation->def.level;
+  return (unsigned char) (level != 0 ? level : srv->options.level);
+}
+
 /* Makes the job; everything that can fail is done before it is seen. */
 static int make(jobsrv_t *srv,
                 jobsrv__operation_t *operation,
@@ -112,7 +122,7 @@ static int make(jobsrv_t *srv,
   job->exit_status = -1;
   if (spec->is_private)
     job->flags |= JOBSRV__JOB_PRIVATE;
-  atomic_init(&job->level, (unsigned char) srv->options.level);
+  atomic_init(&job->level, level_of(srv, operation, spec));
   atomic_init(&job->cancellable,
               operation == NULL || !operation->def.not_cancellable);
   plan = job->plan;

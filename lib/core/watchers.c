@@ -27,6 +27,7 @@ void jobsrv_job_watch(jobsrv_job_t *job) {
 
   JOBSRV__ASSERT_LOOP(job->srv);
   job->watchers++;
+  atomic_fetch_add_explicit(&job->lookers, 1, memory_order_relaxed);
   if (plan == NULL || jobsrv__job_ended(job))
     return;
   if (plan->leave_ns != 0) {
@@ -46,6 +47,7 @@ void jobsrv_job_unwatch(jobsrv_job_t *job) {
 
   JOBSRV__ASSERT_LOOP(job->srv);
   assert(job->watchers > 0);
+  atomic_fetch_sub_explicit(&job->lookers, 1, memory_order_relaxed);
   if (--job->watchers > 0 || jobsrv__job_ended(job) ||
       limits->on_last_watcher != JOBSRV_LAST_WATCHER_CANCEL)
     return;

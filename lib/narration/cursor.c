@@ -364,6 +364,7 @@ int jobsrv_cursor_attach(jobsrv_cursor_t *cursor,
   enter(cursor);
   pthread_mutex_unlock(&log->lock);
   link_cursor(log, cursor);
+  atomic_fetch_add_explicit(&job->lookers, 1, memory_order_relaxed);
   if (readable(cursor))
     jobsrv__log_dirty(log, 0);
   return 0;
@@ -377,6 +378,7 @@ void jobsrv_cursor_detach(jobsrv_cursor_t *cursor) {
     return;
   job = log->job;
   JOBSRV__ASSERT_LOOP(job->srv);
+  atomic_fetch_sub_explicit(&job->lookers, 1, memory_order_relaxed);
   unlink_cursor(log, cursor);
   drop_frame(cursor);
   if (cursor->chunk != NULL)

@@ -93,6 +93,11 @@ int jobsrv__fields_put(jobsrv__buf_t *buf,
                        size_t n,
                        size_t max_text);
 
+/* An object of all of them, checked before; no text is cut. Likewise. */
+int jobsrv__fields_object(jobsrv__buf_t *buf,
+                          const jobsrv_field_t *fields,
+                          size_t n);
+
 /* Checks `text`, and appends it without white space and harmless. */
 int jobsrv__raw_put(jobsrv__buf_t *buf, const char *text, size_t len);
 

@@ -195,3 +195,16 @@ int jobsrv__fields_put(jobsrv__buf_t *buf,
   }
   return jobsrv__buf_putc(buf, '}');
 }
+
+int jobsrv__fields_object(jobsrv__buf_t *buf,
+                          const jobsrv_field_t *fields,
+                          size_t n) {
+  int err = jobsrv__buf_putc(buf, '{');
+
+  for (size_t i = 0; err == 0 && i < n; i++) {
+    if (i > 0)
+      (void) jobsrv__buf_putc(buf, ',');
+    err = pair_put(buf, &fields[i], 0);
+  }
+  return err != 0 ? err : jobsrv__buf_putc(buf, '}');
+}

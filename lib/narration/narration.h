@@ -81,6 +81,22 @@ void jobsrv__narration_unrouted(jobsrv_t *srv, const jobsrv_event_t *event);
 /* 1 if this thread may write `srv`'s logs at once, keeping its own order. */
 int jobsrv__narration_straight(const jobsrv_t *srv);
 
+/* ---- router.c ---- */
+
+/*
+ * An event that has been read and is not under the level, into `job`. `human`
+ * need not end where it has `human_len` bytes. Any thread.
+ */
+int jobsrv__narrate(jobsrv_job_t *job,
+                    jobsrv_event_t *event,
+                    size_t human_len);
+
+/* The same without a job. */
+int jobsrv__narrate_unrouted(jobsrv_event_t *event);
+
+/* Counts an event that was lost; returns `err`. */
+int jobsrv__narrate_lost(jobsrv_job_t *job, int err);
+
 /* ---- context.c ---- */
 
 /*

@@ -6,9 +6,8 @@
 #include "narration/encode.h"
 #include "narration/narration.h"
 
+#include <assert.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <uv.h>
@@ -21,7 +20,12 @@
  * that each thread has called in.
  */
 
-enum { STACK_TEXT = 1024, PROGRESS_TEXT = 64 };
+enum { PROGRESS_TEXT = 64 };
+
+/* The header's macros look at the first byte of a job by themselves. */
+static_assert(offsetof(jobsrv_job_t, level) == 0 &&
+                  sizeof(atomic_uchar) == 1,
+              "the level comes first");
 
 /* One block: this, the body behind it, and a copy of the event for sinks. */
 typedef struct narrated_s {
@@ -53,7 +57,7 @@ int jobsrv_narrates(const jobsrv_job_t *job, int level) {
   return level >= atomic_load_explicit(&job->level, memory_order_relaxed);
 }
 
-static int lost(jobsrv_job_t *job, int err) {
+int jobsrv__narrate_lost(jobsrv_job_t *job, int err) {
   atomic_fetch_add_explicit(&job->dropped, 1, memory_order_relaxed);
   return err;
 }
@@ -107,7 +111,7 @@ static int post(jobsrv_job_t *job, jobsrv__buf_t *buf, narrated_t *said) {
   if (!jobsrv__mailbox_reserve(job->srv->mailbox, buf->len,
                                options->max_inbox_bytes)) {
     jobsrv__buf_free(buf);
-    return lost(job, JOBSRV_EDROPPED);
+    return jobsrv__narrate_lost(job, JOBSRV_EDROPPED);
   }
   said->mail.run = on_narrated;
   said->job = jobsrv_job_ref(job);
@@ -137,7 +141,7 @@ static int send_event(jobsrv_job_t *job,
                                     jobsrv__encode_guess(
                                         event, human_len,
                                         srv->options.max_text)) == NULL)
-    return lost(job, UV_ENOMEM);
+    return jobsrv__narrate_lost(job, UV_ENOMEM);
   buf.len = sizeof(*said);
   err = jobsrv__encode_event(&buf, job, event, human_len,
                              srv->options.max_text,
@@ -150,7 +154,7 @@ static int send_event(jobsrv_job_t *job,
   }
   if (err != 0) {
     jobsrv__buf_free(&buf);
-    return err == UV_ENOMEM ? lost(job, err) : err;
+    return err == UV_ENOMEM ? jobsrv__narrate_lost(job, err) : err;
   }
 
   said = (narrated_t *) (void *) buf.data;
@@ -163,10 +167,9 @@ static int send_event(jobsrv_job_t *job,
   return post(job, &buf, said);
 }
 
-/* `event` has been read; `human` need not end when it has `human_len` bytes. */
-static int narrate(jobsrv_job_t *job,
-                   jobsrv_event_t *event,
-                   size_t human_len) {
+int jobsrv__narrate(jobsrv_job_t *job,
+                    jobsrv_event_t *event,
+                    size_t human_len) {
   jobsrv_t *srv = job->srv;
   jobsrv__buf_t *buf;
   int err;
@@ -184,15 +187,15 @@ static int narrate(jobsrv_job_t *job,
                              srv->options.max_text,
                              srv->options.max_event_bytes);
   if (err == UV_ENOMEM)
-    return lost(job, err);
+    return jobsrv__narrate_lost(job, err);
   if (err != 0)
     return err;
   return jobsrv__narration_put(job, jobsrv__narration_lost(job), event->kind,
                                event->level, buf->data, buf->len, event);
 }
 
-/* No job: the innermost frame that has one tells whose thread this is. */
-static int narrate_unrouted(jobsrv_event_t *event) {
+/* The innermost frame that has a job tells whose thread this is. */
+int jobsrv__narrate_unrouted(jobsrv_event_t *event) {
   jobsrv_t *srv = jobsrv__context_server();
 
   if (srv == NULL || !jobsrv__on_loop(srv) || srv->narration == NULL)
@@ -214,10 +217,10 @@ int jobsrv_narrate_event(jobsrv_job_t *job, const jobsrv_event_t *event) {
   if (mine.level == JOBSRV_MUTE)
     return 0;
   if (job == NULL)
-    return narrate_unrouted(&mine);
+    return jobsrv__narrate_unrouted(&mine);
   if (!jobsrv_narrates(job, mine.level))
     return 0;
-  return narrate(job, &mine, strlen(mine.human));
+  return jobsrv__narrate(job, &mine, strlen(mine.human));
 }
 
 int jobsrv_data_event(jobsrv_job_t *job,
@@ -244,89 +247,23 @@ int jobsrv_data_event(jobsrv_job_t *job,
     event.payload_len = strlen(json);
   if (!jobsrv_narrates(job, event.level))
     return 0;
-  return narrate(job, &event, 0);
+  return jobsrv__narrate(job, &event, 0);
 }
 
-/* The formatted text when it did not fit the stack; NULL without memory. */
-static char *format_long(const jobsrv_alloc_t *alloc,
-                         size_t len,
-                         size_t max_text,
-                         const char *format,
-                         va_list args) {
-  size_t room = (len < max_text + 8 ? len : max_text + 8) + 1;
-  char *text = jobsrv__malloc(alloc, room);
-
-  if (text != NULL)
-    (void) vsnprintf(text, room, format, args);
-  return text;
-}
-
-static int narrate_text(jobsrv_job_t *job,
-                        const jobsrv_event_t *from,
-                        const char *format,
-                        va_list args) {
-  jobsrv_event_t event = *from;
-  char text[STACK_TEXT];
-  char *longer = NULL;
-  jobsrv_alloc_t alloc;
-  va_list again;
-  int len, err;
-
-  va_copy(again, args);
-  len = vsnprintf(text, sizeof(text), format, args);
-  event.human = text;
-  if (job == NULL) {
-    err = len < 0 ? UV_EINVAL : narrate_unrouted(&event);
-    va_end(again);
-    return err;
-  }
-  alloc = job->srv->alloc;
-  if (len >= (int) sizeof(text)) {
-    longer = format_long(&alloc, (size_t) len, job->srv->options.max_text,
-                         format, again);
-    event.human = longer;
-  }
-  va_end(again);
-  if (len < 0)
-    return UV_EINVAL;
-  if (event.human == NULL)
-    return lost(job, UV_ENOMEM);
-  err = narrate(job, &event, (size_t) len);
-  jobsrv__free(&alloc, longer);
-  return err;
-}
-
-int jobsrv_narrate_at(jobsrv_job_t *job,
-                      int level,
-                      const char *file,
-                      int line,
-                      const char *function,
-                      const char *action,
-                      const char *format,
-                      ...) {
-  jobsrv_event_t event = {
-    .size = sizeof(event),
-    .level = level,
-    .action = action != NULL ? action : "say",
-    .file = file,
-    .line = line,
-    .function = function,
-  };
-  va_list args;
-  int err;
-
-  if (job == NULL)
-    job = jobsrv_context_job();
+int jobsrv_job_set_level(jobsrv_job_t *job, int level) {
   if (level < JOBSRV_TRACE || level > JOBSRV_MUTE)
     return UV_EINVAL;
-  if (!jobsrv_narrates(job, level))
-    return 0;
-  if (job != NULL && jobsrv__job_ended(job))
-    return JOBSRV_EENDED;
-  va_start(args, format);
-  err = narrate_text(job, &event, format, args);
-  va_end(args);
-  return err;
+  atomic_store_explicit(&job->level, (unsigned char) level,
+                        memory_order_relaxed);
+  return 0;
+}
+
+int jobsrv_job_level(const jobsrv_job_t *job) {
+  return atomic_load_explicit(&job->level, memory_order_relaxed);
+}
+
+int jobsrv_job_watched(const jobsrv_job_t *job) {
+  return atomic_load_explicit(&job->lookers, memory_order_relaxed) > 0;
 }
 
 /* ---- progress ---- */

@@ -73,6 +73,8 @@ static void every_field_arrives_in_json_and_at_sinks(void **state) {
   for (size_t i = 0; i + 3 < N; i++) {
     if (fields[i].type == JOBSRV_FIELD_STRING)
       fields[i].as.string = fields[i].key;
+    else if (fields[i].type == JOBSRV_FIELD_JSON)
+      fields[i].as.string = "[1000]";
     else
       fields[i].as.u64 = i + 1000;
   }
@@ -89,6 +91,9 @@ static void every_field_arrives_in_json_and_at_sinks(void **state) {
   for (size_t i = 0; i + 3 < N; i++) {
     if (fields[i].type == JOBSRV_FIELD_STRING)
       assert_string_equal(text_of(json, fields[i].key), fields[i].key);
+    else if (fields[i].type == JOBSRV_FIELD_JSON)
+      assert_int_equal(json_array_size(json_object_get(json, fields[i].key)),
+                       1);
     else
       assert_int_equal(int_of(json, fields[i].key), i + 1000);
   }
