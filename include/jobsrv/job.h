@@ -165,9 +165,11 @@ typedef struct jobsrv_spec_s {
   jobsrv_token_t *parent;    /* NULL: none but the server's close */
   jobsrv_job_t *parent_job;  /* NULL: none. Cancelled (PARENT) when that is
                                 asked to stop, or ends without completing; its
-                                progress folds into that one's. Not with
-                                `parent` */
-  uint32_t progress_weight;  /* 0: 1; this job's share in its parent's */
+                                progress folds into that one's (narrate.h);
+                                never refused: that is no user's request.
+                                Not with `parent` */
+  uint32_t progress_weight;  /* 0: 1; this job's share in its parent's; at most
+                                1,000,000 */
   int on_last_watcher;       /* jobsrv_last_watcher_t */
   uint64_t last_watcher_grace_ms;  /* 0: the operation's */
   const jobsrv_tag_t *tags;
@@ -296,7 +298,8 @@ JOBSRV_EXTERN int jobsrv_job_cancelled(const jobsrv_job_t *job);
 
 /*
  * [any] Changes whether requests to cancel are honoured, for this job only,
- * even while it runs. Timeouts and shutdown are not requests in this sense.
+ * even while it runs. Timeouts, shutdown, what a token above is cancelled with
+ * and what a parent job has come to are none in this sense.
  */
 JOBSRV_EXTERN void jobsrv_job_cancellable(jobsrv_job_t *job, int yes);
 
@@ -352,12 +355,12 @@ int jobsrv_job_edit(jobsrv_job_t *job,
  * Has a job that has not been started wait for one more, as `after` of its
  * spec; a queued one goes back to scheduled. Returns 0; JOBSRV_ECYCLE when
  * `other` waits for `job`, itself or through others; JOBSRV_ESTATE;
- * JOBSRV_ETOOBIG past 64; UV_ENOMEM.
+ * JOBSRV_ETOOBIG past 64; UV_EINVAL for a job of another server; UV_ENOMEM.
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_job_after(jobsrv_job_t *job, jobsrv_job_t *other);
 
-/* The parent job, lent, or NULL: there is none, or it has gone. */
+/* The parent job, lent, or NULL: there is none, or its retention is over. */
 JOBSRV_EXTERN jobsrv_job_t *jobsrv_job_parent(const jobsrv_job_t *job);
 
 /* ---- what anyone may know ---- */

@@ -270,6 +270,14 @@ typedef struct jobsrv_progress_s {
 /*
  * Sets the job's progress. It is state, not history: watchers are sent the
  * latest value at most ten times a second, and the last one before the end.
+ *
+ * A job that reports none of its own shows what its child jobs add up to: of
+ * the sum of their weights (total), how much is done, each child counting with
+ * the fraction it shows itself, a completed one whole. What a child has reached
+ * it keeps, also when it fails; a child that is added makes the total larger,
+ * but never the fraction smaller. From the job's own first report on, that
+ * alone counts.
+ *
  * Returns 0; JOBSRV_EENDED; JOBSRV_EDROPPED; JOBSRV_ENOCONTEXT; UV_ENOMEM;
  * JOBSRV_ECLOSED; UV_EINVAL for a value that is negative or not a number.
  */

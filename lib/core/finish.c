@@ -18,7 +18,8 @@ enum { MAX_MESSAGE = 4096, MAX_CODE = 64, MAX_DEPTH = 64 };
 
 static const char *const constants[] = {
   "failed", "cancelled", "no_memory", "start_failed", "spawn_failed",
-  "exit_status", "signal", "exit_status_lost", "circuit_open",
+  "exit_status", "signal", "exit_status_lost",
+  "circuit_open",
 };
 
 static const char *constant_code(const char *code) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "base/alloc.h"
+#include "core/after.h"
 #include "core/group.h"
 #include "core/plan.h"
 #include "core/retry.h"
@@ -152,6 +153,7 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
   else if (how != JOBSRV_STATE_COMPLETED)
     jobsrv__token_lapse(&job->token);
   jobsrv__unique_next(job);
+  jobsrv__after_ended(job);
   jobsrv__waits_ended(job);
   jobsrv__registry_retain(job);
   jobsrv__keep_alive(srv);

@@ -3,6 +3,7 @@
 #include "core/plan.h"
 
 #include "base/alloc.h"
+#include "core/after.h"
 #include "core/group.h"
 #include "core/server.h"
 
@@ -58,6 +59,7 @@ void jobsrv__plan_settle(jobsrv_job_t *job) {
 void jobsrv__plan_free(jobsrv_job_t *job) {
   if (job->plan == NULL)
     return;
+  jobsrv__after_free(job);
   jobsrv__plan_settle(job);
   jobsrv__seat_put(job->srv, job->plan->seat);
   jobsrv__free(&job->srv->alloc, job->plan->group);

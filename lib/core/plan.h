@@ -20,6 +20,13 @@ typedef struct jobsrv__left_s {
   size_t len;
 } jobsrv__left_t;
 
+/* What a job's children add up to. */
+typedef struct jobsrv__fold_s {
+  uint64_t total; /* weights */
+  uint64_t done;  /* weights by millionths */
+  double floor;   /* the largest fraction that has been told */
+} jobsrv__fold_t;
+
 struct jobsrv__plan_s {
   jobsrv__limits_t limits;
   struct jobsrv__unique_s *unique;  /* unique.c: its key */
@@ -28,6 +35,10 @@ struct jobsrv__plan_s {
 
   char *group;             /* group.c: the name of its own group */
   jobsrv__seat_t *seat;    /* group.c: until it ends, where it waits for it */
+
+  jobsrv__fold_t fold;     /* family.c */
+  struct jobsrv__after_s *after;           /* after.c: what it waits for */
+  struct jobsrv__dependents_s *dependents; /* after.c: who waits for it */
 
   uint8_t holds;           /* hold.c: what keeps it scheduled */
   uint8_t was_held;        /* hold.c: it was not runnable from the first */

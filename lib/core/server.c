@@ -140,6 +140,7 @@ static void rings_init(jobsrv_t *srv) {
   jobsrv__queue_init(&srv->schedules);
   jobsrv__queue_init(&srv->running);
   jobsrv__queue_init(&srv->waiting);
+  jobsrv__queue_init(&srv->settling);
   jobsrv__queue_init(&srv->waits);
   srv->hooks.next = srv->hooks.prev = &srv->hooks;
   srv->turns.next = srv->turns.prev = &srv->turns;

@@ -118,6 +118,9 @@ struct jobsrv_s {
   jobsrv__map_t groups;        /* group.c: by their names */
   uint32_t live;
   uint32_t count[JOBSRV_STATE_MAX];  /* live jobs by state */
+  jobsrv__queue_t settling;    /* after.c: ends that others wait for */
+  int is_settling;
+  uint64_t after_mark;
   uint64_t ticket;
   uint64_t server_seq;
   jobsrv_hook_t hooks;         /* head of a ring */

@@ -2,6 +2,8 @@
 
 #include "base/alloc.h"
 #include "base/options.h"
+#include "core/after.h"
+#include "core/family.h"
 #include "core/group.h"
 #include "core/labels.h"
 #include "core/plan.h"
@@ -32,11 +34,11 @@ static int needs_plan(const jobsrv_job_t *job, const jobsrv_spec_t *spec) {
  * making a wall timer returned.
  */
 static int make_plan(jobsrv_job_t *job, const jobsrv_spec_t *spec) {
+  int err = jobsrv__after_plan(job, spec);
   jobsrv__plan_t *plan;
-  int err;
 
-  if (!needs_plan(job, spec))
-    return 0;
+  if (err != 0 || !needs_plan(job, spec))
+    return err;
   plan = jobsrv__plan(job);
   if (plan == NULL)
     return UV_ENOMEM;
@@ -95,10 +97,8 @@ static int make(jobsrv_t *srv,
                                   spec->payload_len);
     err = payload == NULL ? UV_ENOMEM : 0;
   }
-  if (err == 0 && spec->parent != NULL) {
-    above = jobsrv__zalloc(&srv->alloc, sizeof(*above));
-    err = above == NULL ? UV_ENOMEM : 0;
-  }
+  if (err == 0)
+    err = jobsrv__family_join(srv, spec, &above);
   if (err == 0)
     err = jobsrv__registry_add(srv, &job);
   if (err == 0) {
@@ -131,7 +131,9 @@ static int make(jobsrv_t *srv,
   atomic_init(&job->state, (unsigned char) state);
   set_clocks(job);
   /* one without a parent is not below the server's token: close ends it */
-  jobsrv__token_init(&job->token, JOBSRV__TOKEN_JOB, spec->parent, above);
+  jobsrv__token_init(&job->token, JOBSRV__TOKEN_JOB,
+                     jobsrv__family_token(spec), above);
+  jobsrv__family_born(job);
   srv->live++;
   srv->count[state]++;
   srv->stats.created++;
@@ -166,7 +168,7 @@ static int submit(jobsrv_t *srv,
                   struct jobsrv_mistake_s *mistake,
                   jobsrv_job_t **out) {
   jobsrv__operation_t *operation = NULL;
-  int queued = !jobsrv__start_waits(srv, spec) && spec->nafter == 0;
+  int queued = !jobsrv__start_waits(srv, spec) && !jobsrv__after_says(spec);
   jobsrv_handle_t handle;
   jobsrv_job_t *job = NULL;
   int err = admit(srv);
@@ -207,8 +209,11 @@ static int submit(jobsrv_t *srv,
   announce(job);
   /* a hook may have ended it, and the registry have forgotten it since */
   if (jobsrv_job_by_handle(srv, handle) == job && !jobsrv__job_ended(job)) {
+    jobsrv_job_ref(job);
     jobsrv__job_clock(job);
     jobsrv__job_look(job);
+    jobsrv__after_look(job);
+    jobsrv_job_unref(job);
   }
   if (jobsrv_job_by_handle(srv, handle) == job)
     jobsrv__unique_replace(job);

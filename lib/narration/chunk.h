@@ -65,6 +65,7 @@ struct jobsrv__progress_frame_s {
 
 enum {
   JOBSRV__PROGRESS_TEXT = 64,
+  JOBSRV__PROGRESS_WHOLE = 1000000, /* millionths of what is done */
   JOBSRV__PROGRESS_EVERY_NS = 100 * 1000 * 1000
 };
 
@@ -82,6 +83,7 @@ typedef struct jobsrv__progress_state_s {
   jobsrv__log_t *log;
   jobsrv_timer_t timer;
   uint64_t published_ns;      /* monotonic */
+  int is_own;                 /* the job has reported, not its children */
   uint32_t version;           /* of `value`, from 1 */
   _Atomic uint32_t published; /* of `shown`; 0: none */
   jobsrv__progress_frame_t *frame; /* under the log's mutex, as `shown` */

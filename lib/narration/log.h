@@ -72,6 +72,10 @@ int jobsrv__log_newest(const jobsrv_job_t *job, jobsrv_entry_t *entry);
 /* The latest progress; coalesced. Returns 0 or UV_ENOMEM. */
 int jobsrv__log_progress(jobsrv_job_t *job, const jobsrv_progress_t *progress);
 
+/* A job is there, or has ended: its parent's progress may be news. */
+void jobsrv__progress_born(const jobsrv_job_t *job);
+void jobsrv__progress_ended(jobsrv_job_t *job);
+
 /* Writes `"progress":{...}` for the record, 0 when there is none. */
 size_t jobsrv__log_progress_json(const jobsrv_job_t *job, char *to, size_t cap);
 

@@ -168,6 +168,8 @@ static void on_transition(jobsrv_job_t *job,
   jobsrv_entry_t entry;
   jobsrv_event_t event;
 
+  if (job->seq == 0 && job->token.above != NULL)
+    jobsrv__progress_born(job);
   if (!has_sinks(job->srv)) {
     jobsrv__log_transition(job, from, to);
     return;
@@ -228,6 +230,7 @@ static void on_ended(jobsrv_job_t *job, jobsrv_state_t from) {
   (void) from;
   announce(job, take_dropped(job));
   jobsrv__log_end(job);
+  jobsrv__progress_ended(job);
   if (!has_sinks(job->srv))
     return;
 

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "core/family.h"
 #include "narration/encode.h"
 
 #include <stdio.h>
@@ -175,10 +176,6 @@ void jobsrv__progress_publish(jobsrv__progress_state_t *progress) {
   jobsrv__log_dirty(log, 1);
 }
 
-static void on_timer(jobsrv_timer_t *timer) {
-  jobsrv__progress_publish(timer->data);
-}
-
 static uint8_t keep_text(char *to, const char *text) {
   size_t len;
 
@@ -189,41 +186,121 @@ static uint8_t keep_text(char *to, const char *text) {
   return (uint8_t) len;
 }
 
-int jobsrv__log_progress(jobsrv_job_t *job, const jobsrv_progress_t *given) {
+/* ---- up the family ---- */
+
+static void fold_up(jobsrv_job_t *job, uint32_t millionths);
+
+static uint32_t millionths_of(const jobsrv__progress_value_t *value) {
+  if (value->total <= 0)
+    return 0;
+  return value->done >= value->total
+             ? JOBSRV__PROGRESS_WHOLE
+             : (uint32_t) (value->done / value->total *
+                           JOBSRV__PROGRESS_WHOLE);
+}
+
+static void on_timer(jobsrv_timer_t *timer) {
+  jobsrv__progress_state_t *progress = timer->data;
+
+  jobsrv__progress_publish(progress);
+  fold_up(progress->log->job, millionths_of(&progress->value));
+}
+
+/* There is a new value. Returns 1 when it has become visible, else 0. */
+static int changed(jobsrv_job_t *job, jobsrv__progress_state_t *progress) {
+  uint64_t due = progress->published_ns + JOBSRV__PROGRESS_EVERY_NS;
+
+  progress->value.wall_ns = jobsrv__wall(job->srv->clock);
+  if (++progress->version == 0)
+    progress->version = 1;
+  if (jobsrv__progress_version(job->log) == 0 ||
+      jobsrv__now(job->srv->clock) >= due) {
+    jobsrv__progress_publish(progress);
+    return 1;
+  }
+  if (!jobsrv_timer_armed(&progress->timer))
+    jobsrv_timer_arm(job->srv, &progress->timer, due, on_timer);
+  return 0;
+}
+
+/* Returns 0, JOBSRV_EENDED or UV_ENOMEM. */
+static int progress_of(jobsrv_job_t *job, jobsrv__progress_state_t **out) {
   jobsrv__progress_state_t *progress;
   jobsrv__log_t *log;
-  uint64_t due;
-  int err;
+  int err = jobsrv__log_open(job);
 
-  err = jobsrv__log_open(job);
   if (err != 0)
     return err;
   log = job->log;
   if (atomic_load_explicit(&log->ended, memory_order_relaxed))
     return JOBSRV_EENDED;
-  if (log->progress == NULL) {
-    log->progress = jobsrv__zalloc(&log->alloc, sizeof(*log->progress));
-    if (log->progress == NULL)
-      return UV_ENOMEM;
-    log->progress->log = log;
-    log->progress->timer.data = log->progress;
-  }
-
   progress = log->progress;
+  if (progress == NULL) {
+    progress = jobsrv__zalloc(&log->alloc, sizeof(*progress));
+    if (progress == NULL)
+      return UV_ENOMEM;
+    progress->log = log;
+    progress->timer.data = progress;
+    log->progress = progress;
+  }
+  *out = progress;
+  return 0;
+}
+
+/* The job shows its children's sum, if it may. Returns 1 when it is visible. */
+static int show_fold(jobsrv_job_t *job, uint32_t *millionths) {
+  jobsrv__progress_state_t *progress;
+  double done, total;
+
+  if (!jobsrv__family_fold(job, &done, &total) ||
+      progress_of(job, &progress) != 0 || progress->is_own)
+    return 0;
+  progress->value.done = done;
+  progress->value.total = total;
+  if (!changed(job, progress))
+    return 0; /* its timer goes on from here */
+  *millionths = millionths_of(&progress->value);
+  return 1;
+}
+
+/* Each level is passed at most as often as it is shown. */
+static void fold_up(jobsrv_job_t *job, uint32_t millionths) {
+  while ((job = jobsrv__family_report(job, millionths)) != NULL)
+    if (job->srv->narration == NULL || !show_fold(job, &millionths))
+      return;
+}
+
+void jobsrv__progress_born(const jobsrv_job_t *job) {
+  jobsrv_job_t *parent = jobsrv_job_parent(job);
+  uint32_t ignored;
+
+  if (parent != NULL && !jobsrv__job_ended(parent) && parent->log != NULL &&
+      parent->log->progress != NULL)
+    (void) show_fold(parent, &ignored);
+}
+
+void jobsrv__progress_ended(jobsrv_job_t *job) {
+  if (job->token.above == NULL)
+    return;
+  if (jobsrv_job_state(job) == JOBSRV_STATE_COMPLETED)
+    fold_up(job, JOBSRV__PROGRESS_WHOLE);
+  else if (job->log != NULL && job->log->progress != NULL)
+    fold_up(job, millionths_of(&job->log->progress->value));
+}
+
+int jobsrv__log_progress(jobsrv_job_t *job, const jobsrv_progress_t *given) {
+  jobsrv__progress_state_t *progress;
+  int err = progress_of(job, &progress);
+
+  if (err != 0)
+    return err;
+  progress->is_own = 1;
   progress->value.done = given->done;
   progress->value.total = given->total;
-  progress->value.wall_ns = jobsrv__wall(job->srv->clock);
   progress->value.unit_len = keep_text(progress->value.unit, given->unit);
   progress->value.phase_len = keep_text(progress->value.phase, given->phase);
-  if (++progress->version == 0)
-    progress->version = 1;
-
-  due = progress->published_ns + JOBSRV__PROGRESS_EVERY_NS;
-  if (jobsrv__progress_version(log) == 0 ||
-      jobsrv__now(job->srv->clock) >= due)
-    jobsrv__progress_publish(progress);
-  else if (!jobsrv_timer_armed(&progress->timer))
-    jobsrv_timer_arm(job->srv, &progress->timer, due, on_timer);
+  if (changed(job, progress))
+    fold_up(job, millionths_of(&progress->value));
   return 0;
 }
 
