@@ -107,7 +107,8 @@ JOBSRV_EXTERN int jobsrv_token_cancel(jobsrv_token_t *token,
 
 /*
  * [any] NULL while neither the token nor anything above it is set, afterwards
- * the reason, valid as long as the token.
+ * the reason, valid as long as the token. What is above a child job is its
+ * parent: its reason shows as PARENT, with that one's text and actor.
  */
 JOBSRV_EXTERN const jobsrv_reason_t *
 jobsrv_token_reason(const jobsrv_token_t *token);
@@ -125,6 +126,99 @@ int jobsrv_token_watch(jobsrv_token_t *token,
 
 /* Harmless on a watch that has fired, or was zeroed and never used. */
 JOBSRV_EXTERN void jobsrv_token_unwatch(jobsrv_token_watch_t *watch);
+
+/* ---- a guard ---- */
+
+/*
+ * Cancels a token (REQUESTED) when it is dropped, unless it was disarmed: who
+ * leaves early, by whatever return, leaves no work behind that nobody waits
+ * for. It lives in the caller's frame or struct and keeps a reference; nothing
+ * of it can fail. Zeroed, it is a guard that has been dropped.
+ *
+ *   int fetch_both(jobsrv_token_t *token) {
+ *     JOBSRV_DROP_GUARD(guard, token);
+ *
+ *     if (fetch_one(token) != 0 || fetch_other(token) != 0)
+ *       return -1;              (both are told to stop)
+ *     jobsrv_drop_guard_disarm(&guard);
+ *     return 0;
+ *   }
+ *
+ * [any] with the token of a job, else on the loop thread.
+ */
+typedef struct jobsrv_drop_guard_s {
+  /* private */
+  jobsrv_token_t *token;
+} jobsrv_drop_guard_t;
+
+/* A guard of `token`, armed. */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+jobsrv_drop_guard_t jobsrv_token_drop_guard(jobsrv_token_t *token);
+
+/* Lets go of the token without cancelling it. Harmless when it has. */
+JOBSRV_EXTERN void jobsrv_drop_guard_disarm(jobsrv_drop_guard_t *guard);
+
+/* Cancels the token and lets go of it. Harmless when it has. */
+JOBSRV_EXTERN void jobsrv_drop_guard_drop(jobsrv_drop_guard_t *guard);
+
+/*
+ * Where the compiler can do that (GCC, Clang), declares a guard that is dropped
+ * at the end of its scope. Elsewhere it does not exist: drop it by hand.
+ */
+#if defined(__GNUC__)
+# define JOBSRV_DROP_GUARD(name, token)                                       \
+  __attribute__((cleanup(jobsrv_drop_guard_drop)))                            \
+  jobsrv_drop_guard_t name = jobsrv_token_drop_guard(token)
+#endif
+
+/* ---- work against a token ---- */
+
+typedef struct jobsrv_race_s jobsrv_race_t;
+
+/*
+ * Called exactly once, on the loop thread, with what came first: the work
+ * (`reason` is NULL, `result` the one that was said) or the token (`result` is
+ * JOBSRV_CANCELLED; the work is then the callee's to stop, and no longer heard).
+ * The race is over: it may be freed or run again in here.
+ */
+typedef void (*jobsrv_race_cb)(jobsrv_race_t *race,
+                               const jobsrv_reason_t *reason,
+                               int result);
+
+/* Lives in the caller's own struct; racing allocates nothing. Zero it. */
+struct jobsrv_race_s {
+  /* public */
+  void *data;
+  /* private */
+  jobsrv_race_cb cb;
+  jobsrv_token_t *token;  /* referenced; NULL: it does not run */
+  jobsrv_token_watch_t watch;
+};
+
+/*
+ * Runs an asynchronous piece of work until `token` is set:
+ *
+ *   err = jobsrv_run_until_cancelled(&lookup->race, token, on_looked_up);
+ *   if (err == 0)
+ *     begin_lookup(lookup);   (which ends in jobsrv_race_done())
+ *
+ * Returns 0, or JOBSRV_ESETTLED when the token is set already: then `cb` is
+ * never called, and there is nothing to begin.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_run_until_cancelled(jobsrv_race_t *race,
+                               jobsrv_token_t *token,
+                               jobsrv_race_cb cb);
+
+/*
+ * The work is done: calls back before it returns, unless that has been. Returns
+ * 0 when the work was first; JOBSRV_ESETTLED when the token was, even if the
+ * loop hears of it only now, or when the race does not run.
+ */
+JOBSRV_EXTERN int jobsrv_race_done(jobsrv_race_t *race, int result);
+
+/* Ends the race without calling back. Harmless when it does not run. */
+JOBSRV_EXTERN void jobsrv_race_stop(jobsrv_race_t *race);
 
 #ifdef __cplusplus
 }
