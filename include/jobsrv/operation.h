@@ -161,7 +161,7 @@ typedef struct jobsrv_operation_s {
 
   /* in what order and company */
   uint32_t max_running;      /* 0: no cap of its own; in weights of jobs */
-  uint32_t weight;           /* 0: 1; one that is above a cap runs alone */
+  uint32_t weight;           /* 0: 1; up to 65,535 */
   int priority;              /* jobsrv_priority_t; 0: NORMAL */
   const char *group;         /* copied; NULL: none; see jobsrv_spec_t */
   jobsrv_rate_t rate;        /* of starts; those over it stay queued */

@@ -67,6 +67,8 @@ static void it_is_the_specs_else_the_operations_else_normal(void **state) {
   assert_int_equal(fixture_info(add(&s, "high", LOW)).priority, LOW);
   assert_int_equal(fixture_info(add(&s, "plain", CRITICAL)).priority,
                    CRITICAL);
+  starts_refuse(&s, "plain", -1, 0);
+  starts_refuse(&s, "plain", JOBSRV_PRIORITY_MAX, 0);
   assert_string_equal(jobsrv_priority_name(LOW), "low");
   assert_string_equal(jobsrv_priority_name(NORMAL), "normal");
   assert_string_equal(jobsrv_priority_name(HIGH), "high");

@@ -54,6 +54,25 @@ static inline void starts_add(starts *s, const char *name, uint32_t cap) {
   starts_add_op(s, &op, name);
 }
 
+/* What is submitted, or added, with a setting out of bounds. */
+static inline void starts_refuse(starts *s,
+                                 const char *name,
+                                 int priority,
+                                 uint32_t weight) {
+  jobsrv_spec_t spec = { .operation = name,
+                         .priority = priority,
+                         .weight = weight };
+  jobsrv_operation_t op = { .name = "refused",
+                            .start = starts_on_start,
+                            .priority = priority,
+                            .weight = weight };
+
+  spec.size = sizeof(spec);
+  op.size = sizeof(op);
+  assert_err(jobsrv_submit(s->f.srv, &spec, NULL, NULL), UV_EINVAL);
+  assert_err(jobsrv_operation_add(s->f.srv, &op), UV_EINVAL);
+}
+
 /* With whatever else is set in `spec`. */
 static inline jobsrv_job_t *starts_submit(starts *s,
                                           jobsrv_spec_t *spec,

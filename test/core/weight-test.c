@@ -26,6 +26,7 @@ static void it_is_the_specs_else_the_operations_else_one(void **state) {
   assert_int_equal(fixture_info(add(&s, "plain", 'a', 0)).weight, 1);
   assert_int_equal(fixture_info(add(&s, "heavy", 'b', 0)).weight, 3);
   assert_int_equal(fixture_info(add(&s, "heavy", 'c', 7)).weight, 7);
+  starts_refuse(&s, "plain", 0, 65536);
   starts_turn(&s);
   assert_int_equal(running_weight(&s, "plain"), 1);
   assert_int_equal(running_weight(&s, "heavy"), 10);
