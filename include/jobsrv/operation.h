@@ -172,7 +172,8 @@ typedef struct jobsrv_operation_s {
   uint64_t queue_ms;         /* runnable without being started */
   uint64_t timeout_ms;       /* one attempt */
   uint64_t deadline_ms;      /* from creation to the end */
-  uint64_t silence_ms;       /* running without narration or progress */
+  uint64_t silence_ms;       /* running without narration, progress or output;
+                                narration below the level is none */
   uint64_t grace_ms;         /* to let go after a request to stop */
   uint64_t retain_ms;        /* after the end */
   uint64_t retain_failed_ms;    /* 0: retain_ms, the server's if that is 0 */

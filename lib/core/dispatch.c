@@ -213,27 +213,32 @@ static void begin_attempt(jobsrv_job_t *job) {
     jobsrv__rate_take(&operation->rate, job->since_ns);
 }
 
+/* What it has said itself counts before what it has returned. */
+static void start_failed(jobsrv_job_t *job, int err) {
+  const char *code = err == UV_ENOMEM ? "no_memory" : "start_failed";
+  const char *message = jobsrv_strerror(err);
+
+  if (jobsrv_job_state(job) == JOBSRV_STATE_SUSPENDED)
+    jobsrv__job_fail_waiting(job, code, message, 1);
+  else if (jobsrv__job_say(job, 0, code, message) ||
+           job->operation->def.style != JOBSRV_ASYNC)
+    jobsrv__job_let_go(job); /* else async work does, by what it has said */
+}
+
 /* The operation begins; nothing of it is running yet. */
 static void start_work(jobsrv_job_t *job) {
-  int is_async = job->operation->def.style == JOBSRV_ASYNC;
-  int err, said;
+  int err;
 
   if (jobsrv__job_has_said(job)) { /* by a hook; async work then lets go */
-    if (!is_async)
+    if (job->operation->def.style != JOBSRV_ASYNC)
       jobsrv__job_let_go(job);
     return;
   }
   job->flags |= JOBSRV__JOB_STARTED;
   jobsrv__job_clock(job);
   err = call_start(job);
-  if (err == 0)
-    return;
-  said = jobsrv__job_say(job, 0, err == UV_ENOMEM ? "no_memory"
-                                                  : "start_failed",
-                         jobsrv_strerror(err));
-  /* async work that has said something itself lets go by that */
-  if (said || !is_async)
-    jobsrv__job_let_go(job);
+  if (err != 0)
+    start_failed(job, err);
 }
 
 static void start(jobsrv_job_t *job) {

@@ -19,8 +19,11 @@ void jobsrv__job_hold(jobsrv_job_t *job, unsigned int holds) {
   jobsrv__queue_push_back(&job->srv->waiting, &job->in_state);
   job->since_ns = jobsrv_now(job->srv);
   jobsrv__job_move(job, JOBSRV_STATE_SCHEDULED);
-  if (!jobsrv__job_ended(job)) /* by a hook */
-    jobsrv__job_clock(job);
+  if (jobsrv_job_state(job) != JOBSRV_STATE_SCHEDULED)
+    return; /* a hook's doing */
+  jobsrv__job_clock(job);
+  if (job->srv->phase != JOBSRV__OPEN) /* nothing is waited for any more */
+    jobsrv__job_stop(job, JOBSRV_REASON_SHUTDOWN);
 }
 
 void jobsrv__job_release(jobsrv_job_t *job, unsigned int holds) {

@@ -149,7 +149,7 @@ static void wait_for_next(jobsrv_job_t *job, uint64_t delay_ns) {
   jobsrv__job_move(job, JOBSRV_STATE_RETRYING);
   if (jobsrv_job_state(job) != JOBSRV_STATE_RETRYING)
     return; /* by a hook */
-  if (delay_ns == 0)
+  if (plan->next_ns <= job->since_ns) /* a hook may have given it a time */
     jobsrv__job_runnable(job);
   else
     jobsrv__job_clock(job);
@@ -180,6 +180,11 @@ int jobsrv__retry(jobsrv_job_t *job, int finished) {
   if ((finished && job->finish.completed) ||
       (reason != NULL && !jobsrv__reason_of_attempt(reason)))
     return 0;
+  if (reason != NULL) { /* who watches this attempt hears of it before it goes */
+    jobsrv__token_tell(&job->token);
+    if (jobsrv__job_ended(job))
+      return 1;
+  }
   keep_reason(job, reason);
   if (job->operation == NULL)
     return 0;
@@ -209,19 +214,16 @@ void jobsrv__attempt_refused(jobsrv_job_t *job,
                              const char *message,
                              uint64_t not_before_ns) {
   const jobsrv_retry_t *retry = &jobsrv__job_limits(job)->retry;
-  uint32_t number = job->attempt_no; /* of the attempt it would have been */
+  uint32_t attempt = job->attempt_no + !(job->flags & JOBSRV__JOB_SNOOZED);
   uint64_t now = jobsrv_now(job->srv);
   uint64_t delay_ns;
 
-  /* it has used none, but would be told apart by nothing else */
-  if (!(job->flags & JOBSRV__JOB_SNOOZED))
-    number++;
-  if (number >= retry->max_attempts || !may_go_on(job) ||
+  if (attempt >= retry->max_attempts || !may_go_on(job) ||
       jobsrv__plan(job) == NULL) {
     jobsrv__job_fail_waiting(job, code, message, 1);
     return;
   }
-  delay_ns = backoff_ns(job, number);
+  delay_ns = backoff_ns(job, attempt);
   if (not_before_ns > now && not_before_ns - now > delay_ns)
     delay_ns = not_before_ns - now;
   (void) jobsrv__job_close_finish(job);

@@ -95,7 +95,9 @@ void jobsrv__job_look(jobsrv_job_t *job) {
   jobsrv__job_note_stop(job);
   if (!told)
     act(job);
-  jobsrv__token_fire(&job->token);
+  /* unless it was of an attempt that has let go by now */
+  if (jobsrv_token_reason(&job->token) != NULL)
+    jobsrv__token_fire(&job->token);
   jobsrv_job_unref(job);
 }
 

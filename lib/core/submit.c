@@ -186,6 +186,8 @@ static int submit(jobsrv_t *srv,
   if (err == 0)
     err = jobsrv__payload_check(srv, &operation->def, spec->payload,
                                 spec->payload_len, mistake);
+  if (err == 0) /* its check may have closed the server, or drained it */
+    err = admit(srv);
   if (err == 0 && spec->unique_key != NULL) {
     err = jobsrv__unique_look(srv, operation, spec, &job);
     if (err == 0 && job != NULL) {

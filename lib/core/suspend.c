@@ -76,13 +76,11 @@ static void suspend(jobsrv_job_t *job, jobsrv__left_t *prompt) {
 static void on_arrived(jobsrv__errand_t *errand, int closed) {
   jobsrv_job_t *job = errand->job;
 
-  if (closed || jobsrv__job_ended(job)) {
-    if (errand->data != NULL)
-      jobsrv__asker_wake(errand->data, 1);
+  /* a thread's job that has ended was abandoned, which has woken it */
+  if (closed || jobsrv__job_ended(job))
     return;
-  }
   jobsrv__job_look(job); /* a request to stop may be behind this one */
-  if (jobsrv__job_ended(job) && errand->data == NULL)
+  if (jobsrv__job_ended(job))
     return;
   if (jobsrv_token_reason(&job->token) == NULL) {
     suspend(job, &errand->text);

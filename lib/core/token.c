@@ -421,6 +421,16 @@ void jobsrv__token_fire(jobsrv_token_t *token) {
   jobsrv_token_unref(token);
 }
 
+void jobsrv__token_tell(jobsrv_token_t *token) {
+  uint8_t walked = token->walked;
+
+  (void) jobsrv_token_ref(token);
+  token->walked = 0;
+  jobsrv__token_fire(token);
+  token->walked = walked;
+  jobsrv_token_unref(token);
+}
+
 void jobsrv__token_heard(jobsrv_token_t *token) {
   (void) jobsrv_token_ref(token); /* it keeps the server's memory, too */
   jobsrv__token_fire(token);

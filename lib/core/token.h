@@ -104,6 +104,9 @@ void jobsrv__token_lapse(jobsrv_token_t *token);
  */
 void jobsrv__token_fire(jobsrv_token_t *token);
 
+/* The same, and also when that is under way already: none is left then. */
+void jobsrv__token_tell(jobsrv_token_t *token);
+
 /* Fires; then what was set is known to all below, who need not look up. */
 void jobsrv__token_heard(jobsrv_token_t *token);
 

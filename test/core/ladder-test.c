@@ -142,6 +142,63 @@ static void what_is_below_a_timed_out_attempt_stays_stopped(void **state) {
   fixture_close(&f);
 }
 
+typedef struct {
+  jobsrv_token_watch_t watch;
+  jobsrv_job_t *lets_go; /* in the watch; NULL: does not */
+  int calls;
+} watcher;
+
+static void on_watch(jobsrv_token_watch_t *watch,
+                     const jobsrv_reason_t *reason) {
+  watcher *at = watch->data;
+
+  assert_non_null(reason);
+  assert_int_equal(reason->code, JOBSRV_REASON_ATTEMPT_TIMEOUT);
+  at->calls++;
+  if (at->lets_go != NULL)
+    assert_ok(jobsrv_job_fail(at->lets_go, NULL, NULL));
+}
+
+static int fail_when_stopped(jobsrv_job_t *job, void *data) {
+  (void) data;
+  return jobsrv_job_fail(job, NULL, NULL);
+}
+
+/* Whoever lets go, and where: all watches hear why, before the next attempt. */
+static void letting_go_while_it_is_told_hides_it_from_nobody(void **state) {
+  (void) state;
+  for (int who = 0; who < 3; who++) {
+    fixture f = { 0 };
+    watcher watchers[3];
+    jobsrv_token_t *below;
+    work w;
+    jobsrv_job_t *job;
+
+    fixture_open(&f);
+    timed(&w, 2);
+    if (who == 2)
+      w.in_stop = fail_when_stopped;
+    work_add(&f, &w);
+    job = work_now(&f);
+    memset(watchers, 0, sizeof(watchers));
+    for (int i = 0; i < 3; i++) {
+      watchers[i].watch.data = &watchers[i];
+      watchers[i].lets_go = who == i && who < 2 ? job : NULL;
+      assert_ok(jobsrv_token_watch(jobsrv_job_token(job), &watchers[i].watch,
+                                   on_watch));
+    }
+    assert_ok(jobsrv_token_new(&below, f.srv, jobsrv_job_token(job)));
+    fixture_ms(&f, 1000);
+    assert_in(job, "retrying");
+    for (int i = 0; i < 3; i++)
+      assert_int_equal(watchers[i].calls, 1);
+    assert_non_null(jobsrv_token_reason(below));
+    assert_false(jobsrv_job_cancelled(job));
+    jobsrv_token_unref(below);
+    fixture_close(&f);
+  }
+}
+
 static void one_that_fails_for_good_after_its_timeout_says_why(void **state) {
   fixture f = { 0 };
   work w;
@@ -313,6 +370,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_request_that_was_first_is_not_replaced_by_a_clock),
   cmocka_unit_test(a_parents_request_takes_that_place_too),
   cmocka_unit_test(what_is_below_a_timed_out_attempt_stays_stopped),
+  cmocka_unit_test(letting_go_while_it_is_told_hides_it_from_nobody),
   cmocka_unit_test(one_that_fails_for_good_after_its_timeout_says_why),
   cmocka_unit_test(a_snooze_after_a_timeout_has_stopped_like_any_other),
   cmocka_unit_test(the_hook_may_give_up_at_the_end_of_the_grace),

@@ -258,6 +258,28 @@ static void an_operation_may_ask_inside_its_start(void **state) {
   fixture_close(&f);
 }
 
+static int suspend_and_fail(jobsrv_job_t *job, void *data) {
+  (void) data;
+  assert_ok(jobsrv_job_suspend(job, NULL, 0));
+  return UV_EIO;
+}
+
+static void a_start_that_asks_and_then_fails_has_failed(void **state) {
+  fixture f = { 0 };
+  work w;
+  jobsrv_job_t *job;
+
+  (void) state;
+  fixture_open(&f);
+  work_init(&w);
+  w.in_start = suspend_and_fail;
+  work_add(&f, &w);
+  job = work_now(&f);
+  assert_in(job, "failed");
+  assert_string_equal(fixture_info(job).error_code, "start_failed");
+  fixture_close(&f);
+}
+
 /* ---- from another thread ---- */
 
 typedef struct {
@@ -442,6 +464,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(retries_begin_anew_after_a_pause),
   cmocka_unit_test(what_has_not_started_yet_cannot_wait),
   cmocka_unit_test(an_operation_may_ask_inside_its_start),
+  cmocka_unit_test(a_start_that_asks_and_then_fails_has_failed),
   cmocka_unit_test(any_thread_may_suspend_and_nobody_then_finish),
   cmocka_unit_test(a_request_to_stop_may_overtake_the_pause),
   cmocka_unit_test(what_is_on_its_way_goes_with_the_server),
