@@ -178,8 +178,8 @@ typedef struct jobsrv_race_s jobsrv_race_t;
 /*
  * Called exactly once, on the loop thread, with what came first: the work
  * (`reason` is NULL, `result` the one that was said) or the token (`result` is
- * JOBSRV_CANCELLED; the work is then the callee's to stop, and no longer heard).
- * The race is over: it may be freed or run again in here.
+ * JOBSRV_CANCELLED; the work is then the callee's to stop, and is heard no
+ * longer). The race is over: it may be freed or run again in here.
  */
 typedef void (*jobsrv_race_cb)(jobsrv_race_t *race,
                                const jobsrv_reason_t *reason,
