@@ -180,7 +180,7 @@ int jobsrv__retry(jobsrv_job_t *job, int finished) {
   if ((finished && job->finish.completed) ||
       (reason != NULL && !jobsrv__reason_of_attempt(reason)))
     return 0;
-  if (reason != NULL) { /* who watches this attempt hears of it before it goes */
+  if (reason != NULL) { /* who watches this attempt hears of it first */
     jobsrv__token_tell(&job->token);
     if (jobsrv__job_ended(job))
       return 1;
