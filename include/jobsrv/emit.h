@@ -122,6 +122,34 @@ int jobsrv_narrate_voices(jobsrv_job_t *job,
                           ...);
 
 /*
+ * How often one place in the code may narrate: `count` events at once, and so
+ * many in any `per_ms`, evenly after that; of any jobs, on any threads. What is
+ * over it is not written, and counted; the next event that passes has the
+ * count in the well-known field "suppressed", and texts for people show it.
+ */
+typedef struct jobsrv_site_s {
+  uint32_t count;  /* 0: 1 */
+  uint32_t per_ms; /* 0: 1,000 */
+  /* private */
+  uint64_t next_ns;
+  uint64_t suppressed;
+} jobsrv_site_t;
+
+#define JOBSRV_SITE(count, per_ms) { (count), (per_ms), 0, 0 }
+
+/*
+ * As jobsrv_narrate_with(), if `site`, which any threads may share, has room
+ * for it by the clock of the job's server; else 0. An event that is refused
+ * behind that has used its room.
+ */
+JOBSRV_EXTERN JOBSRV_PRINTF(4, 5)
+int jobsrv_narrate_limited(jobsrv_job_t *job,
+                           jobsrv_site_t *site,
+                           const jobsrv_event_t *event,
+                           const char *human,
+                           ...);
+
+/*
  * As jobsrv_data_event(), its payload an object of the fields, whose texts are
  * not cut. Two of one key are UV_EINVAL.
  */
@@ -229,6 +257,35 @@ JOBSRV_EXTERN int jobsrv_data_fields(jobsrv_job_t *job,
   JOBSRV_VOICES_(job, JOBSRV_ERROR, action, __VA_ARGS__)
 #define jobsrv_fatal_voices(job, action, ...)                                 \
   JOBSRV_VOICES_(job, JOBSRV_FATAL, action, __VA_ARGS__)
+
+/*
+ * So often at most, from this line: as many as 5 at once, 5 in any second.
+ *
+ *   jobsrv_warn_limited(job, (5, 1000), "retry", "%s is slow", host);
+ *
+ * A site for several lines is passed to jobsrv_narrate_limited().
+ */
+#define JOBSRV_LIMITED_(job, lv, site, act, ...)                              \
+  __extension__({                                                             \
+    static jobsrv_site_t jobsrv_site_ = JOBSRV_SITE site;                     \
+    JOBSRV_EMIT_(job, lv,                                                     \
+                 jobsrv_narrate_limited((job), &jobsrv_site_,                 \
+                                        JOBSRV_EVENT_(lv, .action = (act)),   \
+                                        __VA_ARGS__));                        \
+  })
+
+#define jobsrv_trace_limited(job, site, action, ...)                          \
+  JOBSRV_LIMITED_(job, JOBSRV_TRACE, site, action, __VA_ARGS__)
+#define jobsrv_debug_limited(job, site, action, ...)                          \
+  JOBSRV_LIMITED_(job, JOBSRV_DEBUG, site, action, __VA_ARGS__)
+#define jobsrv_info_limited(job, site, action, ...)                           \
+  JOBSRV_LIMITED_(job, JOBSRV_INFO, site, action, __VA_ARGS__)
+#define jobsrv_warn_limited(job, site, action, ...)                           \
+  JOBSRV_LIMITED_(job, JOBSRV_WARN, site, action, __VA_ARGS__)
+#define jobsrv_error_limited(job, site, action, ...)                          \
+  JOBSRV_LIMITED_(job, JOBSRV_ERROR, site, action, __VA_ARGS__)
+#define jobsrv_fatal_limited(job, site, action, ...)                          \
+  JOBSRV_LIMITED_(job, JOBSRV_FATAL, site, action, __VA_ARGS__)
 
 /*
  * With a table, JSON text: an array of objects, one a row, or an object. It

@@ -113,7 +113,8 @@ typedef struct jobsrv_field_s {
   XX(decode_time_ms, U64)                                                     \
   XX(emitted_by, STRING)                                                      \
   XX(emitted_at_ms, U64)                                                      \
-  XX(table, JSON)
+  XX(table, JSON)                                                             \
+  XX(suppressed, U64)
 
 /*
  * One event. Whoever narrates fills what they have by designated initialisers

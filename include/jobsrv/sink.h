@@ -113,11 +113,12 @@ jobsrv_console_options_init(jobsrv_console_options_t *options) {
 }
 
 /*
- * Adds the console sink: one line an event, controls shown as \x1b. Lines are
- * written by the server's writer thread, so a terminal that stands still stops
- * nobody; what does not fit its bound is dropped and counted, and a line says
- * how many when there is room again. Drain and close wait for what is queued,
- * as long as the descriptor takes it. `options` may be NULL.
+ * Adds the console sink: one line an event, controls shown as \x1b; in the text
+ * form the table of an event follows in lines that begin with two spaces. All
+ * is written by the server's writer thread, so a terminal that stands still
+ * stops nobody; what does not fit its bound is dropped and counted, and a line
+ * says how many when there is room again. Drain and close wait for what is
+ * queued, as long as the descriptor takes it. `options` may be NULL.
  *
  * Returns as jobsrv_sink_add(), or what making the thread returned.
  */

@@ -38,6 +38,16 @@ int jobsrv__event_read(jobsrv_event_t *to, const jobsrv_event_t *from) {
   return 0;
 }
 
+const jobsrv_field_t *jobsrv__event_field(const jobsrv_event_t *event,
+                                          const char *key,
+                                          jobsrv_field_type_t type) {
+  for (size_t i = 0; i < event->nfields; i++)
+    if (event->fields[i].type == type &&
+        strcmp(event->fields[i].key, key) == 0)
+      return &event->fields[i];
+  return NULL;
+}
+
 void jobsrv__event_fill(jobsrv_event_t *event,
                         const jobsrv_job_t *job,
                         const jobsrv_t *srv) {

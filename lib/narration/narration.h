@@ -13,6 +13,8 @@
 #include "narration/log.h"
 #include "narration/redact_event.h"
 
+#include <stdarg.h>
+
 typedef struct jobsrv__writer_s jobsrv__writer_t;
 typedef struct jobsrv__narration_s jobsrv__narration_t;
 
@@ -97,6 +99,21 @@ int jobsrv__narrate_unrouted(jobsrv_event_t *event);
 /* Counts an event that was lost; returns `err`. */
 int jobsrv__narrate_lost(jobsrv_job_t *job, int err);
 
+/* ---- say.c ---- */
+
+/* What an event says; the first is always there. */
+enum { JOBSRV__HUMAN, JOBSRV__CUTE, JOBSRV__STORY, JOBSRV__VOICES };
+
+/*
+ * Narrates an event that has been read and is not under the level, with texts
+ * of these formats in place of its own; a NULL one leaves it as it is. `job`
+ * may be NULL.
+ */
+int jobsrv__say(jobsrv_job_t *job,
+                jobsrv_event_t *event,
+                const char *const formats[JOBSRV__VOICES],
+                va_list args);
+
 /* ---- context.c ---- */
 
 /*
@@ -119,6 +136,11 @@ void jobsrv__sinks_close(jobsrv__narration_t *narration);
 
 /* Reads a caller's event of any size and fills in its defaults. */
 int jobsrv__event_read(jobsrv_event_t *to, const jobsrv_event_t *from);
+
+/* The extra of that name and type, or NULL. */
+const jobsrv_field_t *jobsrv__event_field(const jobsrv_event_t *event,
+                                          const char *key,
+                                          jobsrv_field_type_t type);
 
 /* What is the job's own to say. */
 void jobsrv__event_fill(jobsrv_event_t *event,

@@ -14,7 +14,6 @@
 /* The calls that make texts of a format. Any thread. */
 
 enum { STACK_TEXT = 1024 };
-enum { HUMAN, CUTE, STORY, VOICES };
 
 /* One voice: where its text is, and what it was made in. */
 typedef struct voice_s {
@@ -56,35 +55,36 @@ static int make(voice_t *voice,
 }
 
 /* Without a job there is no memory: texts end with the stack's. */
-static int say_voices(jobsrv_job_t *job,
-                      jobsrv_event_t *event,
-                      const char *const formats[VOICES],
-                      va_list args) {
-  char stack[VOICES][STACK_TEXT];
-  voice_t voices[VOICES] = { 0 };
+int jobsrv__say(jobsrv_job_t *job,
+                jobsrv_event_t *event,
+                const char *const formats[JOBSRV__VOICES],
+                va_list args) {
+  char stack[JOBSRV__VOICES][STACK_TEXT];
+  voice_t voices[JOBSRV__VOICES] = { 0 };
   jobsrv_alloc_t alloc = { 0 };
   int err = 0;
 
   if (job != NULL)
     alloc = job->srv->alloc;
-  for (int i = 0; err == 0 && i < VOICES; i++)
+  for (int i = 0; err == 0 && i < JOBSRV__VOICES; i++)
     if (formats[i] != NULL)
       err = make(&voices[i], stack[i], job != NULL ? &alloc : NULL,
-                 i == HUMAN && job != NULL ? job->srv->options.max_text + 8
-                                           : SIZE_MAX - 1,
+                 i == JOBSRV__HUMAN && job != NULL
+                     ? job->srv->options.max_text + 8
+                     : SIZE_MAX - 1,
                  formats[i], args);
-  event->human = voices[HUMAN].text;
-  if (formats[CUTE] != NULL)
-    event->cute = voices[CUTE].text;
-  if (formats[STORY] != NULL)
-    event->story = voices[STORY].text;
+  event->human = voices[JOBSRV__HUMAN].text;
+  if (formats[JOBSRV__CUTE] != NULL)
+    event->cute = voices[JOBSRV__CUTE].text;
+  if (formats[JOBSRV__STORY] != NULL)
+    event->story = voices[JOBSRV__STORY].text;
   if (err == 0 && job == NULL)
     err = jobsrv__narrate_unrouted(event);
   else if (err == 0)
-    err = jobsrv__narrate(job, event, voices[HUMAN].len);
+    err = jobsrv__narrate(job, event, voices[JOBSRV__HUMAN].len);
   else if (err == UV_ENOMEM)
     err = jobsrv__narrate_lost(job, err);
-  for (int i = 0; i < VOICES; i++)
+  for (int i = 0; i < JOBSRV__VOICES; i++)
     if (voices[i].longer != NULL)
       jobsrv__free(&alloc, voices[i].longer);
   return err;
@@ -92,7 +92,7 @@ static int say_voices(jobsrv_job_t *job,
 
 static int say(jobsrv_job_t *job,
                const jobsrv_event_t *event,
-               const char *const formats[VOICES],
+               const char *const formats[JOBSRV__VOICES],
                va_list args) {
   jobsrv_event_t mine;
 
@@ -104,7 +104,7 @@ static int say(jobsrv_job_t *job,
     return 0;
   if (job != NULL && jobsrv__job_ended(job))
     return JOBSRV_EENDED;
-  return say_voices(job, &mine, formats, args);
+  return jobsrv__say(job, &mine, formats, args);
 }
 
 int jobsrv_narrate_at(jobsrv_job_t *job,
@@ -115,7 +115,7 @@ int jobsrv_narrate_at(jobsrv_job_t *job,
                       const char *action,
                       const char *format,
                       ...) {
-  const char *const formats[VOICES] = { [HUMAN] = format };
+  const char *const formats[JOBSRV__VOICES] = { [JOBSRV__HUMAN] = format };
   jobsrv_event_t event = {
     .level = level,
     .action = action,
@@ -138,7 +138,7 @@ int jobsrv_narrate_with(jobsrv_job_t *job,
                         const jobsrv_event_t *event,
                         const char *human,
                         ...) {
-  const char *const formats[VOICES] = { [HUMAN] = human };
+  const char *const formats[JOBSRV__VOICES] = { [JOBSRV__HUMAN] = human };
   va_list args;
   int err;
 
@@ -153,7 +153,8 @@ int jobsrv_narrate_cute(jobsrv_job_t *job,
                         const char *human,
                         const char *cute,
                         ...) {
-  const char *const formats[VOICES] = { [HUMAN] = human, [CUTE] = cute };
+  const char *const formats[JOBSRV__VOICES] = { [JOBSRV__HUMAN] = human,
+                                                [JOBSRV__CUTE] = cute };
   va_list args;
   int err;
 
@@ -168,7 +169,8 @@ int jobsrv_narrate_story(jobsrv_job_t *job,
                          const char *human,
                          const char *story,
                          ...) {
-  const char *const formats[VOICES] = { [HUMAN] = human, [STORY] = story };
+  const char *const formats[JOBSRV__VOICES] = { [JOBSRV__HUMAN] = human,
+                                                [JOBSRV__STORY] = story };
   va_list args;
   int err;
 
@@ -184,8 +186,9 @@ int jobsrv_narrate_voices(jobsrv_job_t *job,
                           const char *cute,
                           const char *story,
                           ...) {
-  const char *const formats[VOICES] = { [HUMAN] = human, [CUTE] = cute,
-                                        [STORY] = story };
+  const char *const formats[JOBSRV__VOICES] = { [JOBSRV__HUMAN] = human,
+                                                [JOBSRV__CUTE] = cute,
+                                                [JOBSRV__STORY] = story };
   va_list args;
   int err;
 

@@ -72,6 +72,36 @@ static void an_event_is_one_line_of_text(void **state) {
   read_to_end(&c);
 }
 
+static void a_table_and_a_count_are_shown_to_people(void **state) {
+  jobsrv_console_options_t options;
+  static console_t c;
+  char id[JOBSRV_ID_SIZE];
+  char want[512];
+
+  (void) state;
+  jobsrv_console_options_init(&options);
+  open_console(&c, &options);
+  assert_ok(jobsrv_table(c.job, "models", "[{\"name\": \"\\n\", \"n\": 1}]",
+                         "%d is", 1));
+  assert_ok(jobsrv_info_with(
+      c.job, (.action = "slow",
+              JOBSRV_FIELDS(jobsrv_field_u64("suppressed", 7))), "again"));
+  read_until(&c, "7)\n");
+  jobsrv_job_id(c.job, id);
+  snprintf(want, sizeof(want),
+           "2026-01-01T00:00:00.000Z info  ...%s work models: 1 is\n"
+           "  name \xe2\x94\x82 n\n"
+           "  \xe2\x94\x80\xe2\x94\x80\xe2\x94\x80\xe2\x94\x80\xe2\x94\x80"
+           "\xe2\x94\xbc\xe2\x94\x80\xe2\x94\x80\n"
+           "  \\x0a \xe2\x94\x82 1\n"
+           "2026-01-01T00:00:00.000Z info  ...%s work slow: again"
+           " (suppressed 7)\n",
+           id + 34, id + 34);
+  assert_string_equal(c.text, want);
+  world_close(&c.world);
+  read_to_end(&c);
+}
+
 static void nothing_reaches_the_terminal_as_a_control(void **state) {
   jobsrv_console_options_t options;
   static console_t c;
@@ -366,6 +396,7 @@ static void every_allocation_may_fail(void **state) {
 
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(an_event_is_one_line_of_text),
+  cmocka_unit_test(a_table_and_a_count_are_shown_to_people),
   cmocka_unit_test(nothing_reaches_the_terminal_as_a_control),
   cmocka_unit_test(colour_only_when_asked),
   cmocka_unit_test(the_json_form_is_the_event_s_own),

@@ -89,11 +89,13 @@ static void every_form_is_there_for_every_level(void **state) {
   ALL(story, "story", "h", "s");
   ALL(voices, "voices", "h", "c", "s");
   ALL(with, (.action = "with"), "h");
+  ALL(limited, (1, 1), "limited", "h");
 #undef ALL
   assert_ok(jobsrv_info(job, "plain", "h"));
   for (int level = JOBSRV_TRACE; level < JOBSRV_MUTE; level++)
-    for (size_t i = 0; i < 4; i++) {
-      static const char *const forms[] = { "cute", "story", "voices", "with" };
+    for (size_t i = 0; i < 5; i++) {
+      static const char *const forms[] = { "cute", "story", "voices", "with",
+                                           "limited" };
       const jobsrv_event_t *event =
           jobsrv_capture_get(seen, &(jobsrv_match_t) { .action = forms[i] },
                              (size_t) level - 1);
@@ -430,6 +432,188 @@ static void a_job_knows_whether_somebody_watches(void **state) {
   world_close(&world);
 }
 
+/* ---- how often ---- */
+
+static int often(jobsrv_job_t *job, int times) {
+  int err = 0;
+
+  while (times-- > 0 && err == 0)
+    err = jobsrv_warn_limited(job, (3, 1000), "slow", "%d", ask());
+  return err;
+}
+
+static void a_line_is_written_so_often_and_no_more(void **state) {
+  jobsrv_job_t *job;
+  world_t world;
+  json_t *json;
+
+  (void) state;
+  asked = 0;
+  world_open(&world);
+  job = begin_job(&world);
+  assert_ok(often(job, 10));
+  assert_int_equal(last_seq(job), 2 + 3);
+  json = newest(job);
+  assert_string_equal(text_of(json, "human"), "3");
+  assert_null(json_object_get(json, "suppressed"));
+  json_decref(json);
+
+  world_pass(&world, 333);
+  assert_ok(often(job, 1));
+  assert_int_equal(last_seq(job), 5);
+  world_pass(&world, 1);
+  assert_ok(often(job, 2));
+  assert_int_equal(last_seq(job), 6);
+  json = newest(job);
+  assert_string_equal(text_of(json, "level"), "warn");
+  assert_int_equal(int_of(json, "suppressed"), 8);
+  json_decref(json);
+
+  world_pass(&world, 3600 * 1000);
+  assert_ok(often(job, 10));
+  assert_int_equal(last_seq(job), 9);
+  json = newest(job);
+  assert_null(json_object_get(json, "suppressed"));
+  json_decref(json);
+  world_close(&world);
+}
+
+static void a_site_has_defaults_and_is_for_any_clock(void **state) {
+  jobsrv_site_t site = JOBSRV_SITE(0, 0);
+  jobsrv_event_t event = { .action = "x",
+                           JOBSRV_FIELDS(jobsrv_field_i64("a", 1)) };
+  jobsrv_job_t *job;
+  world_t world;
+  json_t *json;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  assert_ok(jobsrv_narrate_limited(job, &site, &event, "y"));
+  world_pass(&world, 999);
+  assert_ok(jobsrv_narrate_limited(job, &site, &event, "y"));
+  assert_int_equal(last_seq(job), 3);
+  world_pass(&world, 1);
+  assert_ok(jobsrv_narrate_limited(job, &site, &event, "y"));
+  assert_int_equal(last_seq(job), 4);
+  json = newest(job);
+  assert_int_equal(int_of(json, "suppressed"), 1);
+  assert_int_equal(int_of(json_object_get(json, "fields"), "a"), 1);
+  json_decref(json);
+
+  /* what another clock has left in it, far ahead of this one's time */
+  site.next_ns += UINT64_C(1) << 50;
+  assert_ok(jobsrv_narrate_limited(job, &site, &event, "y"));
+  assert_int_equal(last_seq(job), 5);
+
+  assert_ok(jobsrv_job_set_level(job, JOBSRV_ERROR));
+  assert_ok(jobsrv_narrate_limited(job, &site, &event, "y"));
+  assert_int_equal(site.suppressed, 0);
+  event.level = 99;
+  assert_err(jobsrv_narrate_limited(job, &site, &event, "y"), UV_EINVAL);
+  assert_err(jobsrv_narrate_limited(NULL, &site, &(jobsrv_event_t) { 0 }, "y"),
+             JOBSRV_ENOCONTEXT);
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  world_turn(&world);
+  assert_ok(jobsrv_job_set_level(job, JOBSRV_INFO));
+  assert_err(jobsrv_narrate_limited(job, &site, &(jobsrv_event_t) { 0 }, "y"),
+             JOBSRV_EENDED);
+  world_close(&world);
+}
+
+static void a_count_that_could_not_be_told_is_told_later(void **state) {
+  jobsrv_site_t site = JOBSRV_SITE(1, 10);
+  jobsrv_event_t event = { .action = "x" };
+  jobsrv_event_t wrong = {
+    .action = "x", JOBSRV_FIELDS(jobsrv_field_json("a", "{")) };
+  jobsrv_job_t *job;
+  world_t world;
+  json_t *json;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  for (int i = 0; i < 4; i++)
+    assert_ok(jobsrv_narrate_limited(job, &site, &event, "y"));
+  world_pass(&world, 10);
+  assert_err(jobsrv_narrate_limited(job, &site, &wrong, "y"), JOBSRV_EJSON);
+  assert_int_equal(site.suppressed, 3);
+  world_pass(&world, 10);
+  jobsrv_faults_fail(&world.faults, 0, 1);
+  assert_ok(jobsrv_narrate_limited(job, &site, &event, "y"));
+  assert_true(jobsrv_faults_hit(&world.faults));
+  jobsrv_faults_fail(&world.faults, 0, 0);
+  json = newest(job);
+  assert_null(json_object_get(json, "suppressed"));
+  json_decref(json);
+  world_pass(&world, 10);
+  assert_ok(jobsrv_narrate_limited(job, &site, &event, "y"));
+  json = newest(job);
+  assert_int_equal(int_of(json, "suppressed"), 3);
+  json_decref(json);
+  world_close(&world);
+}
+
+enum { SHOUTERS = 4, SHOUTS = 2000, HEARD = 5 };
+
+typedef struct {
+  jobsrv_job_t *job;
+  jobsrv_site_t *site;
+  int failed;
+} shouter_t;
+
+static void *shout(void *arg) {
+  shouter_t *shouter = arg;
+
+  for (int i = 0; i < SHOUTS; i++)
+    shouter->failed += jobsrv_narrate_limited(shouter->job, shouter->site,
+                                              &(jobsrv_event_t) { 0 },
+                                              "%d", i) != 0;
+  return NULL;
+}
+
+static void threads_share_a_site(void **state) {
+  jobsrv_site_t site = JOBSRV_SITE(HEARD, 1000);
+  shouter_t shouters[SHOUTERS];
+  pthread_t threads[SHOUTERS];
+  uint64_t told;
+  jobsrv_job_t *job;
+  world_t world;
+  json_t *json;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  for (int i = 0; i < SHOUTERS; i++) {
+    shouters[i] = (shouter_t) { job, &site, 0 };
+    assert_int_equal(pthread_create(&threads[i], NULL, shout, &shouters[i]),
+                     0);
+  }
+  for (int i = 0; i < SHOUTERS; i++) {
+    pthread_join(threads[i], NULL);
+    assert_int_equal(shouters[i].failed, 0);
+  }
+  world_turn(&world);
+  assert_int_equal(last_seq(job), 2 + HEARD);
+  /* those that passed may have told of some already */
+  told = SHOUTERS * SHOUTS - HEARD - site.suppressed;
+  for (uint64_t seq = 3; told > 0 && seq < 3 + HEARD; seq++) {
+    jobsrv_cursor_t cursor = { 0 };
+    jobsrv_entry_t entry;
+    jobsrv_view_t gap;
+
+    assert_ok(jobsrv_cursor_attach(&cursor, job, seq - 1, NULL));
+    assert_int_equal(jobsrv_cursor_next(&cursor, &entry, &gap),
+                     JOBSRV_READ_EVENTS);
+    json = json_loadb(entry.json, entry.json_len, 0, NULL);
+    told -= (uint64_t) int_of(json, "suppressed");
+    json_decref(json);
+    jobsrv_cursor_detach(&cursor);
+  }
+  assert_int_equal(told, 0);
+  world_close(&world);
+}
+
 /* ---- memory ---- */
 
 static void every_allocation_may_fail(void **state) {
@@ -473,6 +657,10 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(an_event_at_mute_reaches_nobody),
   cmocka_unit_test(a_job_begins_with_its_spec_s_level_or_its_operation_s),
   cmocka_unit_test(a_job_knows_whether_somebody_watches),
+  cmocka_unit_test(a_line_is_written_so_often_and_no_more),
+  cmocka_unit_test(a_site_has_defaults_and_is_for_any_clock),
+  cmocka_unit_test(a_count_that_could_not_be_told_is_told_later),
+  cmocka_unit_test(threads_share_a_site),
   cmocka_unit_test(every_allocation_may_fail),
 };
 

@@ -27,6 +27,7 @@ UNDER = {
     "with": 'jobsrv_LEVEL_with(job, (.action = "a", ' + FIELD + '), "b")',
     "cute": 'jobsrv_LEVEL_cute(job, "a", "%d", "%d", detail())',
     "story": 'jobsrv_LEVEL_story(job, "a", "%d", "%d", detail())',
+    "limited": 'jobsrv_LEVEL_limited(job, (1, 2), "a", "%d", detail())',
     "voices": 'jobsrv_LEVEL_voices(job, "a", "%d", "%d", "%d", detail())',
 }
 BELOW = ["trace", "debug", "info"]
@@ -34,6 +35,7 @@ FROM = ["warn", "error", "fatal"]
 RIGHT = [
     'jobsrv_info_cute(job, "a", "%d %s", "%d, %s", 1, "x")',
     'jobsrv_info_voices(job, "a", "h", "c", "s")',
+    'if (jobsrv_info_limited(job, (1, 2), "a", "b") != 0) (void) detail()',
     'jobsrv_tell(job, "a", jobsrv_field_bool("b", 1))',
     'jobsrv_progressed(job, 1, 2)',
 ]
@@ -47,6 +49,7 @@ WRONG = [
     'jobsrv_info_voices(job, "a", "%d", "%s", "%d", 1)',
     'jobsrv_info_voices(job, "a", "%d", "%d", "%s", 1)',
     'jobsrv_info_voices(job, "a", "%d", "%d", "no use of it", 1)',
+    'jobsrv_info_limited(job, (1, 2), "a", "%s", 1)',
     'jobsrv_table(job, "a", "[]", "%d")',
 ]
 

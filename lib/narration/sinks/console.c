@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "narration/encode.h"
 #include "narration/narration.h"
+#include "narration/table.h"
 #include "narration/writer.h"
 
 #include <stdio.h>
@@ -61,6 +62,28 @@ static const char *colour_of(int level) {
   }
 }
 
+/* Of the fields only those that a person reading would miss. */
+static void put_extras(jobsrv__buf_t *buf, const jobsrv_event_t *event) {
+  const jobsrv_field_t *field =
+      jobsrv__event_field(event, "suppressed", JOBSRV_FIELD_U64);
+  const char *json;
+  size_t from;
+
+  if (field != NULL)
+    (void) jobsrv__buf_printf(buf, " (suppressed %llu)",
+                              (unsigned long long) field->as.u64);
+  field = jobsrv__event_field(event, "table", JOBSRV_FIELD_JSON);
+  json = field != NULL ? field->as.string : NULL;
+  if (json == NULL)
+    return;
+  from = buf->len;
+  (void) jobsrv__buf_putc(buf, '\n');
+  if (jobsrv__table_put(buf, json,
+                        field->len != 0 ? field->len : strlen(json),
+                        "  ") != 0)
+    buf->len = from;
+}
+
 static void put_line(console_t *console, const jobsrv_event_t *event) {
   jobsrv__buf_t *buf = &console->line;
   char time[JOBSRV__RFC3339_SIZE];
@@ -87,6 +110,7 @@ static void put_line(console_t *console, const jobsrv_event_t *event) {
     put_text(buf, event->payload);
   else
     put_text(buf, event->human);
+  put_extras(buf, event);
 }
 
 static void on_event(void *self, const jobsrv_event_t *event) {
