@@ -50,7 +50,7 @@ static int grow(jobsrv__buf_t *buf, size_t need) {
   return 0;
 }
 
-char *jobsrv__buf_reserve(jobsrv__buf_t *buf, size_t n) {
+char *jobsrv__buf_grow(jobsrv__buf_t *buf, size_t n) {
   if (buf->failed)
     return NULL;
   if (n > buf->max - buf->len) {
@@ -61,31 +61,6 @@ char *jobsrv__buf_reserve(jobsrv__buf_t *buf, size_t n) {
     if (grow(buf, buf->len + n))
       return NULL;
   return buf->data + buf->len;
-}
-
-int jobsrv__buf_append(jobsrv__buf_t *buf, const void *p, size_t n) {
-  char *to;
-
-  if (n == 0)
-    return buf->failed;
-  to = jobsrv__buf_reserve(buf, n);
-  if (to == NULL)
-    return buf->failed;
-  memcpy(to, p, n);
-  buf->len += n;
-  return 0;
-}
-
-int jobsrv__buf_puts(jobsrv__buf_t *buf, const char *s) {
-  return jobsrv__buf_append(buf, s, strlen(s));
-}
-
-int jobsrv__buf_putc(jobsrv__buf_t *buf, char c) {
-  if (buf->failed == 0 && buf->len < buf->cap && buf->len < buf->max) {
-    buf->data[buf->len++] = c;
-    return 0;
-  }
-  return jobsrv__buf_append(buf, &c, 1);
 }
 
 size_t jobsrv__u64_format(char to[20], uint64_t value) {

@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 typedef struct jobsrv__buf_s jobsrv__buf_t;
 
@@ -45,12 +46,14 @@ void jobsrv__buf_reset(jobsrv__buf_t *buf);
  * to `n` of them and adds what it wrote to `buf->len`. NULL on failure, which
  * sticks; never NULL otherwise, even for 0.
  */
-char *jobsrv__buf_reserve(jobsrv__buf_t *buf, size_t n);
+static inline char *jobsrv__buf_reserve(jobsrv__buf_t *buf, size_t n);
 
 /* Each returns `buf->failed`. All of what is given goes in, or nothing. */
-int jobsrv__buf_append(jobsrv__buf_t *buf, const void *p, size_t n);
-int jobsrv__buf_puts(jobsrv__buf_t *buf, const char *s);
-int jobsrv__buf_putc(jobsrv__buf_t *buf, char c);
+static inline int jobsrv__buf_append(jobsrv__buf_t *buf,
+                                     const void *p,
+                                     size_t n);
+static inline int jobsrv__buf_puts(jobsrv__buf_t *buf, const char *s);
+static inline int jobsrv__buf_putc(jobsrv__buf_t *buf, char c);
 int jobsrv__buf_putu64(jobsrv__buf_t *buf, uint64_t value);
 int jobsrv__buf_puti64(jobsrv__buf_t *buf, int64_t value);
 int jobsrv__buf_printf(jobsrv__buf_t *buf, const char *fmt, ...)
@@ -77,5 +80,40 @@ enum { JOBSRV__DOUBLE_SIZE = 40 };
  * that read back as the same. Returns the length; no NUL is promised.
  */
 size_t jobsrv__double_format(char to[JOBSRV__DOUBLE_SIZE], double value);
+
+/* ---- in line: encoding is made of these ---- */
+
+/* What reserve does when there is no room yet. */
+char *jobsrv__buf_grow(jobsrv__buf_t *buf, size_t n);
+
+static inline char *jobsrv__buf_reserve(jobsrv__buf_t *buf, size_t n) {
+  if (buf->failed != 0 || buf->data == NULL || n > buf->max - buf->len ||
+      n > buf->cap - buf->len)
+    return jobsrv__buf_grow(buf, n);
+  return buf->data + buf->len;
+}
+
+static inline int jobsrv__buf_append(jobsrv__buf_t *buf,
+                                     const void *p,
+                                     size_t n) {
+  char *to;
+
+  if (n == 0)
+    return buf->failed;
+  to = jobsrv__buf_reserve(buf, n);
+  if (to == NULL)
+    return buf->failed;
+  memcpy(to, p, n);
+  buf->len += n;
+  return 0;
+}
+
+static inline int jobsrv__buf_puts(jobsrv__buf_t *buf, const char *s) {
+  return jobsrv__buf_append(buf, s, strlen(s));
+}
+
+static inline int jobsrv__buf_putc(jobsrv__buf_t *buf, char c) {
+  return jobsrv__buf_append(buf, &c, 1);
+}
 
 #endif /* JOBSRV_BASE_BUF_H_ */

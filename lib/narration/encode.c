@@ -16,21 +16,41 @@ enum { HEAD = 48, SMALLEST_TEXT = 32, TIME_LEN = JOBSRV__RFC3339_SIZE - 1 };
 /* `"time":"...","job_id":"..."`, the latter only with a job. */
 enum { STAMP = 9 + TIME_LEN + 11 + JOBSRV__ID_LEN + 1 };
 
+/*
+ * The last one that this thread has made: most come again, of the same job or
+ * in the same millisecond. It is what anyone would make of the two.
+ */
+typedef struct stamped_s {
+  uint64_t wall_ms;
+  jobsrv__id_t id;
+  char time[JOBSRV__RFC3339_SIZE]; /* "": none yet, of either */
+  char id_text[JOBSRV__ID_SIZE];
+} stamped_t;
+
+static _Thread_local stamped_t stamped;
+
 static size_t stamp(char to[STAMP], const jobsrv_job_t *job, uint64_t wall_ns) {
-  char time[JOBSRV__RFC3339_SIZE];
-  char id[JOBSRV__ID_SIZE];
+  stamped_t *last = &stamped;
+  uint64_t wall_ms = wall_ns / 1000000;
   char *at = to;
 
-  jobsrv__rfc3339(time, wall_ns);
+  if (last->wall_ms != wall_ms || last->time[0] == '\0') {
+    jobsrv__rfc3339(last->time, wall_ns);
+    last->wall_ms = wall_ms;
+  }
   memcpy(at, "\"time\":\"", 8);
-  memcpy(at + 8, time, TIME_LEN);
+  memcpy(at + 8, last->time, TIME_LEN);
   at += 8 + TIME_LEN;
   *at++ = '"';
   if (job == NULL)
     return (size_t) (at - to);
-  jobsrv__id_format(&job->id, id);
+  if (last->id_text[0] == '\0' ||
+      memcmp(&last->id, &job->id, sizeof(last->id)) != 0) {
+    jobsrv__id_format(&job->id, last->id_text);
+    last->id = job->id;
+  }
   memcpy(at, ",\"job_id\":\"", 11);
-  memcpy(at + 11, id, JOBSRV__ID_LEN);
+  memcpy(at + 11, last->id_text, JOBSRV__ID_LEN);
   at += 11 + JOBSRV__ID_LEN;
   *at++ = '"';
   return (size_t) (at - to);

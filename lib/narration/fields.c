@@ -29,6 +29,21 @@ static int is_well_known(const jobsrv_field_t *field) {
   return 0;
 }
 
+enum { FEW = 64 };
+
+/* A bit for each of the first FEW that is; the others are asked again. */
+static uint64_t well_known_bits(const jobsrv_field_t *fields, size_t n) {
+  uint64_t bits = 0;
+
+  for (size_t i = 0; i < n && i < FEW; i++)
+    bits |= (uint64_t) is_well_known(&fields[i]) << i;
+  return bits;
+}
+
+static int stands_above(uint64_t bits, const jobsrv_field_t *fields, size_t i) {
+  return i < FEW ? (int) (bits >> i & 1) : is_well_known(&fields[i]);
+}
+
 static int key_check(const char *key) {
   size_t n;
 
@@ -157,9 +172,15 @@ static int value_put(jobsrv__buf_t *buf,
 static int pair_put(jobsrv__buf_t *buf,
                     const jobsrv_field_t *field,
                     size_t max_text) {
-  (void) jobsrv__buf_putc(buf, '"');
-  (void) jobsrv__buf_puts(buf, field->key);
-  (void) jobsrv__buf_append(buf, "\":", 2);
+  size_t len = strlen(field->key);
+  char *to = jobsrv__buf_reserve(buf, len + 3);
+
+  if (to == NULL)
+    return buf->failed;
+  *to = '"';
+  memcpy(to + 1, field->key, len);
+  memcpy(to + 1 + len, "\":", 2);
+  buf->len += len + 3;
   return value_put(buf, field, max_text);
 }
 
@@ -167,11 +188,12 @@ int jobsrv__fields_put(jobsrv__buf_t *buf,
                        const jobsrv_field_t *fields,
                        size_t n,
                        size_t max_text) {
+  uint64_t bits = well_known_bits(fields, n);
   size_t others = 0;
   int err;
 
   for (size_t i = 0; i < n; i++) {
-    if (!is_well_known(&fields[i])) {
+    if (!stands_above(bits, fields, i)) {
       others++;
       continue;
     }
@@ -185,7 +207,7 @@ int jobsrv__fields_put(jobsrv__buf_t *buf,
 
   (void) jobsrv__buf_puts(buf, ",\"fields\":{");
   for (size_t i = 0; i < n; i++) {
-    if (is_well_known(&fields[i]))
+    if (stands_above(bits, fields, i))
       continue;
     err = pair_put(buf, &fields[i], max_text);
     if (err != 0)
