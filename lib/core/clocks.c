@@ -102,10 +102,14 @@ static void on_state_end(jobsrv_job_t *job, uint64_t now) {
   }
 }
 
+/* A request like any other: it comes too late only behind another. */
 static uint64_t leave_end(const jobsrv_job_t *job) {
   const jobsrv__plan_t *plan = job->plan;
 
-  return plan != NULL && plan->leave_ns != 0 ? plan->leave_ns : NEVER;
+  if (plan == NULL || plan->leave_ns == 0 ||
+      (job->stop_ns != 0 && !(job->flags & JOBSRV__JOB_TOLD_ATTEMPT)))
+    return NEVER;
+  return plan->leave_ns;
 }
 
 static void on_clock(jobsrv_timer_t *timer) {
@@ -115,15 +119,13 @@ static void on_clock(jobsrv_timer_t *timer) {
   jobsrv_job_ref(job);
   if (jobsrv__job_ended(job))
     jobsrv__registry_expire(job);
-  else if (job->stop_ns != 0 && now >= jobsrv__job_grace_end(job))
-    jobsrv__job_grace_over(job);
-  else if (job->stop_ns != 0)
-    jobsrv__job_clock(job);
-  else if (now >= deadline(job))
+  else if (job->stop_ns == 0 && now >= deadline(job))
     jobsrv__job_stop(job, JOBSRV_REASON_DEADLINE);
   else if (now >= leave_end(job))
     jobsrv__watchers_gone(job);
-  else if (now >= state_end(job))
+  else if (job->stop_ns != 0 && now >= jobsrv__job_grace_end(job))
+    jobsrv__job_grace_over(job);
+  else if (job->stop_ns == 0 && now >= state_end(job))
     on_state_end(job, now);
   else
     jobsrv__job_clock(job);
@@ -136,7 +138,7 @@ void jobsrv__job_clock(jobsrv_job_t *job) {
   if (jobsrv__job_ended(job))
     next = jobsrv__later(job->finished_ns, jobsrv__job_retain_ns(job));
   else if (job->stop_ns != 0)
-    next = jobsrv__job_grace_end(job);
+    next = first(jobsrv__job_grace_end(job), leave_end(job));
   else
     next = first(first(deadline(job), leave_end(job)), state_end(job));
   if (next != NEVER)

@@ -162,6 +162,32 @@ static void a_begun_job_has_the_policy_too(void **state) {
   fixture_close(&f);
 }
 
+static void leaving_takes_the_place_of_an_attempts_timeout(void **state) {
+  fixture f = { 0 };
+  jobsrv_spec_t spec;
+  work w;
+  jobsrv_job_t *job;
+
+  (void) state;
+  open_with(&f, &w, JOBSRV_LAST_WATCHER_CANCEL, 100);
+  jobsrv_spec_init(&spec);
+  spec.timeout_ms = 50;
+  job = work_run(&f, &spec);
+  jobsrv_job_watch(job);
+  jobsrv_job_unwatch(job);
+  fixture_ms(&f, 50);
+  assert_int_equal(w.stopped, JOBSRV_REASON_ATTEMPT_TIMEOUT);
+  fixture_ms(&f, 49);
+  assert_int_equal(fixture_info(job).cancel_reason->code,
+                   JOBSRV_REASON_ATTEMPT_TIMEOUT);
+  fixture_ms(&f, 1);
+  assert_int_equal(fixture_info(job).cancel_reason->code,
+                   JOBSRV_REASON_LAST_WATCHER);
+  assert_ok(jobsrv_job_fail(job, NULL, NULL));
+  assert_in(job, "cancelled");
+  fixture_close(&f);
+}
+
 static void leaving_an_ended_job_does_nothing(void **state) {
   fixture f = { 0 };
   work w;
@@ -223,6 +249,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_jobs_own_policy_counts_before_its_operations),
   cmocka_unit_test(one_that_is_not_cancellable_goes_on),
   cmocka_unit_test(a_begun_job_has_the_policy_too),
+  cmocka_unit_test(leaving_takes_the_place_of_an_attempts_timeout),
   cmocka_unit_test(leaving_an_ended_job_does_nothing),
   cmocka_unit_test(one_that_is_forgotten_at_its_end_may_be_left),
 };
