@@ -39,7 +39,6 @@ static void wheel_arm_loop(jobsrv_t *srv) {
   srv->armed_ns = next;
   now = jobsrv_now(srv);
   jobsrv__wheel_wake_set(srv, next > now ? next - now : 0);
-  jobsrv__armed(srv);
 }
 
 static uint64_t on_watch_next(jobsrv_clock_watch_t *watch) {

@@ -88,10 +88,12 @@ void jobsrv__wheel_wake_open(jobsrv_t *srv) {
 }
 
 void jobsrv__wheel_wake_set(jobsrv_t *srv, uint64_t ns) {
-  if (srv->wheel_wake.fd < 0)
-    timer_set(srv, ns);
-  else
-    descriptor_set(srv, ns);
+  if (srv->wheel_wake.fd >= 0) {
+    descriptor_set(srv, ns); /* which ends any wait by itself */
+    return;
+  }
+  timer_set(srv, ns);
+  jobsrv__armed(srv);
 }
 
 void jobsrv__wheel_wake_close(jobsrv_t *srv, uv_close_cb cb) {

@@ -511,11 +511,6 @@ static void arm_timer(host *h) {
                    on_timer);
 }
 
-static void arm_earlier_timer(host *h) {
-  jobsrv_timer_arm(h->srv, &h->timer, jobsrv_now(h->srv) + 50000 * MS,
-                   on_timer);
-}
-
 static void ask_turn(host *h) {
   jobsrv_turn_ask(h->srv, &h->turn, on_turn);
 }
@@ -565,8 +560,6 @@ static const struct {
   const char *name;
   void (*act)(host *h);
 } acts[] = {
-  { "a timer", arm_timer },
-  { "an earlier timer", arm_earlier_timer },
   { "a turn", ask_turn },
   { "a submit", submit_one },
   { "a narration", narrate_one },
@@ -604,8 +597,31 @@ static void what_is_armed_between_dispatches_wakes_once(void **state) {
     if (stats_of(h.srv).wakes != wakes + 1)
       fail_msg("%s woke more than once", acts[i].name);
   }
-  assert_int_equal(h.calls, 1); /* the turn; the timers were far away */
+  assert_int_equal(h.calls, 1); /* the turn */
   jobsrv_cursor_detach(&h.cursor);
+  dispatch_to_the_end(h.srv);
+}
+
+/* Outside a run, it ends a wait that was to be for ever all the same. */
+static void an_earlier_timer_ends_the_wait_without_a_wake(void **state) {
+  host h = { .calls = 0 };
+  uint64_t wakes, at;
+
+  (void) state;
+  h.timer.data = &h.calls;
+  assert_ok(jobsrv_new(&h.srv, NULL, NULL));
+  arm_timer(&h);
+  settle(h.srv);
+  wakes = stats_of(h.srv).wakes;
+  at = jobsrv_now(h.srv) + 30 * MS;
+  jobsrv_timer_arm(h.srv, &h.timer, at, on_timer);
+  while (h.calls == 0) {
+    assert_int_equal(is_readable(h.srv, 5000), 1);
+    assert_int_equal(jobsrv_dispatch(h.srv), 1);
+  }
+  assert_true(jobsrv_now(h.srv) >= at);
+  assert_int_equal(stats_of(h.srv).wakes, wakes);
+  jobsrv_close(h.srv, NULL, NULL);
   dispatch_to_the_end(h.srv);
 }
 
@@ -849,6 +865,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_dispatched_end_stays_the_end),
   cmocka_unit_test(a_timer_ends_the_wait_in_time),
   cmocka_unit_test(what_is_armed_between_dispatches_wakes_once),
+  cmocka_unit_test(an_earlier_timer_ends_the_wait_without_a_wake),
   cmocka_unit_test(a_later_timer_wakes_nobody),
   cmocka_unit_test(nothing_wakes_from_inside_a_dispatch),
   cmocka_unit_test(another_thread_wakes_a_host_that_sleeps),
