@@ -44,17 +44,20 @@ static int stands_above(uint64_t bits, const jobsrv_field_t *fields, size_t i) {
   return i < FEW ? (int) (bits >> i & 1) : is_well_known(&fields[i]);
 }
 
+/* A bit for each character that a key may have, below 64 and from there. */
+static const uint64_t key_low = UINT64_C(0x03ff600000000000);
+static const uint64_t key_high = UINT64_C(0x07fffffe87fffffe);
+
 static int key_check(const char *key) {
   size_t n;
 
   if (key == NULL)
     return UV_EINVAL;
   for (n = 0; key[n] != '\0'; n++) {
-    char c = key[n];
+    unsigned char c = (unsigned char) key[n];
 
-    if (n == JOBSRV__KEY_MAX ||
-        !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-          (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-'))
+    if (n == JOBSRV__KEY_MAX || c >= 128 ||
+        !((c < 64 ? key_low : key_high) >> (c & 63) & 1))
       return UV_EINVAL;
   }
   return n > 0 ? 0 : UV_EINVAL;

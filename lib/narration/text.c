@@ -8,7 +8,7 @@
 static const char hex[] = "0123456789abcdef";
 
 /* Eight bytes at once: 1 if all are printable ASCII other than \ and ". */
-static int eight_plain(const char *p) {
+static inline int eight_plain(const char *p) {
   const uint64_t ones = UINT64_C(0x0101010101010101);
   const uint64_t tops = ones << 7;
   uint64_t v, quote, slash, del, low;

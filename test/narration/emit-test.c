@@ -170,6 +170,26 @@ static void a_line_carries_fields_of_every_type(void **state) {
   world_close(&world);
 }
 
+static void keys_are_of_some_characters_only(void **state) {
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  for (int c = 1; c < 256; c++) {
+    const char key[] = { 'k', (char) c, '\0' };
+    int good = c < 128 && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._"
+                                 "abcdefghijklmnopqrstuvwxyz", c) != NULL;
+    int err = jobsrv_info_with(
+        job, (.action = "x", JOBSRV_FIELDS(jobsrv_field_i64(key, c))), "y");
+
+    assert_int_equal(err, good ? 0 : UV_EINVAL);
+  }
+  assert_int_equal(last_seq(job), 2 + 26 + 26 + 10 + 3);
+  world_close(&world);
+}
+
 static void a_table_arrives_as_json(void **state) {
   jobsrv_job_t *job;
   world_t world;
@@ -649,6 +669,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(every_form_is_there_for_every_level),
   cmocka_unit_test(long_voices_are_cut_like_any_text),
   cmocka_unit_test(a_line_carries_fields_of_every_type),
+  cmocka_unit_test(keys_are_of_some_characters_only),
   cmocka_unit_test(a_table_arrives_as_json),
   cmocka_unit_test(data_is_made_of_fields),
   cmocka_unit_test(progress_takes_one_line),
