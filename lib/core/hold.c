@@ -15,15 +15,17 @@ void jobsrv__job_hold(jobsrv_job_t *job, unsigned int holds) {
     plan->was_held = 1; /* submit looks at the holds */
   if (job->seq == 0 || jobsrv_job_state(job) != JOBSRV_STATE_QUEUED)
     return;
+  jobsrv_job_ref(job);
   jobsrv__dequeue(job);
   jobsrv__queue_push_back(&job->srv->waiting, &job->in_state);
   job->since_ns = jobsrv_now(job->srv);
   jobsrv__job_move(job, JOBSRV_STATE_SCHEDULED);
-  if (jobsrv_job_state(job) != JOBSRV_STATE_SCHEDULED)
-    return; /* a hook's doing */
-  jobsrv__job_clock(job);
-  if (job->srv->phase != JOBSRV__OPEN) /* nothing is waited for any more */
-    jobsrv__job_stop(job, JOBSRV_REASON_SHUTDOWN);
+  if (jobsrv_job_state(job) == JOBSRV_STATE_SCHEDULED) { /* no hook's doing */
+    jobsrv__job_clock(job);
+    if (job->srv->phase != JOBSRV__OPEN) /* nothing is waited for any more */
+      jobsrv__job_stop(job, JOBSRV_REASON_SHUTDOWN);
+  }
+  jobsrv_job_unref(job);
 }
 
 void jobsrv__job_release(jobsrv_job_t *job, unsigned int holds) {

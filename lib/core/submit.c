@@ -208,17 +208,15 @@ static int submit(jobsrv_t *srv,
   else
     jobsrv__queue_push_back(&srv->waiting, &job->in_state);
   handle = jobsrv_job_handle(job);
+  jobsrv_job_ref(job); /* sinks and hooks may have the registry forget it */
   announce(job);
-  /* a hook may have ended it, and the registry have forgotten it since */
-  if (jobsrv_job_by_handle(srv, handle) == job && !jobsrv__job_ended(job)) {
-    jobsrv_job_ref(job);
+  if (!jobsrv__job_ended(job)) {
     jobsrv__job_clock(job);
     jobsrv__job_look(job);
     jobsrv__after_look(job);
-    jobsrv_job_unref(job);
   }
-  if (jobsrv_job_by_handle(srv, handle) == job)
-    jobsrv__unique_replace(job);
+  jobsrv__unique_replace(job);
+  jobsrv_job_unref(job);
   if (out != NULL)
     *out = jobsrv_job_by_handle(srv, handle);
   return 0;

@@ -544,6 +544,8 @@ int jobsrv_token_watch(jobsrv_token_t *token,
   watch->link.prev = NULL;
   if (jobsrv_token_reason(token) != NULL)
     return JOBSRV_ESETTLED;
+  if (is_sealed(atomic_load(&token->reason)))
+    return 0; /* of a job that has ended, whose children may be going down */
 
   watch->link.next = &token->watches;
   watch->link.prev = token->watches.prev;

@@ -115,6 +115,48 @@ static void a_parent_that_fails_takes_its_children_along(void **state) {
   fixture_close(&f);
 }
 
+static void never_told(jobsrv_token_watch_t *watch,
+                       const jobsrv_reason_t *reason) {
+  (void) watch;
+  (void) reason;
+  fail_msg("told of a token that nobody has set");
+}
+
+typedef struct {
+  jobsrv_hook_t hook;
+  jobsrv_job_t *parent;
+  jobsrv_token_watch_t watch;
+} late_watch;
+
+static void watch_the_parent(jobsrv_hook_t *hook,
+                             jobsrv_job_t *job,
+                             jobsrv_state_t from,
+                             jobsrv_state_t to) {
+  late_watch *late = hook->data;
+
+  if (job != late->parent && from == to && to == JOBSRV_STATE_RUNNING)
+    assert_ok(jobsrv_token_watch(jobsrv_job_token(late->parent), &late->watch,
+                                 never_told));
+}
+
+/* It has failed by itself, and its children are being told so. */
+static void a_watch_on_a_failed_parent_is_never_called(void **state) {
+  fixture f = { 0 };
+  late_watch late = { .hook.data = &late };
+  jobsrv_job_t *child;
+
+  (void) state;
+  fixture_open(&f);
+  late.parent = fixture_begin(&f);
+  child = child_of(&f, late.parent, 0);
+  jobsrv_hook_add(f.srv, &late.hook, watch_the_parent);
+  assert_ok(jobsrv_job_fail(late.parent, NULL, NULL));
+  assert_true(jobsrv_job_cancelled(child));
+  jobsrv_hook_remove(&late.hook);
+  jobsrv_token_unwatch(&late.watch);
+  fixture_close(&f);
+}
+
 static void a_parent_that_completes_leaves_its_children_alone(void **state) {
   fixture f = { 0 };
   jobsrv_job_t *parent, *child;
@@ -519,6 +561,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_child_knows_its_parent_as_long_as_that_is_retained),
   cmocka_unit_test(a_request_goes_down_with_text_and_actor),
   cmocka_unit_test(a_parent_that_fails_takes_its_children_along),
+  cmocka_unit_test(a_watch_on_a_failed_parent_is_never_called),
   cmocka_unit_test(a_parent_that_completes_leaves_its_children_alone),
   cmocka_unit_test(a_timeout_of_the_parent_cancels_its_children),
   cmocka_unit_test(a_child_of_one_that_has_ended_or_is_to_stop_is_cancelled),

@@ -247,6 +247,100 @@ static void the_last_expired_ids_are_told_from_unknown_ones(void **state) {
   fixture_close(&f);
 }
 
+typedef struct {
+  jobsrv_hook_t first, second;
+  jobsrv_state_t when;    /* the job is cancelled when it gets there */
+  jobsrv_job_t *other;    /* and this one inside: the only one to be kept */
+  jobsrv_handle_t handle;
+  int seen;
+} forgetting;
+
+static void forget_it(jobsrv_hook_t *hook,
+                      jobsrv_job_t *job,
+                      jobsrv_state_t from,
+                      jobsrv_state_t to) {
+  forgetting *f = hook->data;
+  jobsrv_job_t *other = f->other;
+
+  (void) from;
+  if (to == f->when && f->handle.generation == 0) {
+    f->handle = jobsrv_job_handle(job);
+    assert_ok(jobsrv_job_cancel(job, NULL));
+  } else if (to == JOBSRV_STATE_CANCELLED && other != NULL) {
+    f->other = NULL;
+    assert_ok(jobsrv_job_cancel(other, NULL));
+  }
+}
+
+static void see_it_still(jobsrv_hook_t *hook,
+                         jobsrv_job_t *job,
+                         jobsrv_state_t from,
+                         jobsrv_state_t to) {
+  forgetting *f = hook->data;
+  jobsrv_handle_t handle = jobsrv_job_handle(job);
+
+  (void) from;
+  if (to != f->when || !jobsrv_state_terminal(jobsrv_job_state(job)))
+    return;
+  f->seen++;
+  assert_null(jobsrv_job_by_handle(jobsrv_job_server(job), f->handle));
+  assert_int_equal(handle.index, f->handle.index);
+  assert_int_equal(handle.generation, f->handle.generation);
+}
+
+static void open_to_forget(fixture *f, forgetting *forget, jobsrv_state_t when) {
+  memset(forget, 0, sizeof(*forget));
+  f->options.max_retained = 1;
+  fixture_open(f);
+  fixture_add(f, "op", 0);
+  forget->when = when;
+  forget->first.data = forget;
+  forget->second.data = forget;
+}
+
+static void hooks_to_forget(fixture *f, forgetting *forget) {
+  jobsrv_hook_add(f->srv, &forget->first, forget_it);
+  jobsrv_hook_add(f->srv, &forget->second, see_it_still);
+}
+
+static void close_forgotten(fixture *f, forgetting *forget) {
+  assert_int_equal(forget->seen, 1);
+  jobsrv_hook_remove(&forget->first);
+  jobsrv_hook_remove(&forget->second);
+  fixture_close(f);
+}
+
+static void one_forgotten_by_a_hook_is_there_for_the_next(void **state) {
+  fixture f = { 0 };
+  forgetting forget;
+  jobsrv_spec_t spec;
+  jobsrv_job_t *job;
+
+  (void) state;
+  open_to_forget(&f, &forget, JOBSRV_STATE_QUEUED);
+  forget.other = fixture_submit(&f, "op");
+  hooks_to_forget(&f, &forget);
+  jobsrv_spec_init(&spec);
+  spec.operation = "op";
+  assert_ok(jobsrv_submit(f.srv, &spec, NULL, &job));
+  assert_null(job);
+  close_forgotten(&f, &forget);
+}
+
+static void one_that_is_to_wait_may_be_forgotten_instead(void **state) {
+  fixture f = { 0 };
+  forgetting forget;
+  jobsrv_job_t *job;
+
+  (void) state;
+  open_to_forget(&f, &forget, JOBSRV_STATE_SCHEDULED);
+  forget.other = fixture_submit(&f, "op");
+  job = fixture_submit(&f, "op");
+  hooks_to_forget(&f, &forget);
+  assert_ok(jobsrv_job_after(job, forget.other));
+  close_forgotten(&f, &forget);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(it_is_kept_for_ten_minutes_by_default),
   cmocka_unit_test(each_outcome_has_an_age_of_its_own),
@@ -257,6 +351,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(the_cap_of_all_takes_whichever_ended_first),
   cmocka_unit_test(the_order_is_that_of_the_ends_even_inside_a_hook),
   cmocka_unit_test(the_last_expired_ids_are_told_from_unknown_ones),
+  cmocka_unit_test(one_forgotten_by_a_hook_is_there_for_the_next),
+  cmocka_unit_test(one_that_is_to_wait_may_be_forgotten_instead),
 };
 
 RUN(tests);
