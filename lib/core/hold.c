@@ -34,7 +34,11 @@ void jobsrv__job_release(jobsrv_job_t *job, unsigned int holds) {
   if (plan == NULL || (plan->holds & holds) == 0)
     return;
   plan->holds &= (uint8_t) ~holds;
-  if (plan->holds == 0 && jobsrv_job_state(job) == JOBSRV_STATE_SCHEDULED)
+  if (plan->holds != 0 || jobsrv_job_state(job) != JOBSRV_STATE_SCHEDULED)
+    return;
+  if (job->srv->phase != JOBSRV__OPEN) /* a drain ends what it waited for */
+    jobsrv__job_stop(job, JOBSRV_REASON_SHUTDOWN);
+  else
     jobsrv__job_runnable(job);
 }
 
