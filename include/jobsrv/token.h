@@ -151,14 +151,14 @@ typedef struct jobsrv_drop_guard_s {
   jobsrv_token_t *token;
 } jobsrv_drop_guard_t;
 
-/* A guard of `token`, armed. */
+/* [any], as above. A guard of `token`, armed. */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 jobsrv_drop_guard_t jobsrv_token_drop_guard(jobsrv_token_t *token);
 
-/* Lets go of the token without cancelling it. Harmless when it has. */
+/* [any], as above. Lets go without cancelling. Harmless when it has. */
 JOBSRV_EXTERN void jobsrv_drop_guard_disarm(jobsrv_drop_guard_t *guard);
 
-/* Cancels the token and lets go of it. Harmless when it has. */
+/* [any], as above. Cancels the token and lets go. Harmless when it has. */
 JOBSRV_EXTERN void jobsrv_drop_guard_drop(jobsrv_drop_guard_t *guard);
 
 /*

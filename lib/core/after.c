@@ -162,10 +162,6 @@ static void fail(jobsrv_job_t *job, jobsrv__id_t id, jobsrv_state_t state) {
   jobsrv__id_format(&id, text);
   snprintf(message, sizeof(message), "it was to run after %s, which %s", text,
            state == JOBSRV_STATE_FAILED ? "failed" : "was cancelled");
-  if (job->srv->phase != JOBSRV__OPEN) { /* what waits is cancelled anyway */
-    jobsrv__job_stop(job, JOBSRV_REASON_SHUTDOWN);
-    return;
-  }
   jobsrv__job_fail_waiting(job, "dependency_failed", message, 0);
 }
 
@@ -214,7 +210,9 @@ static void settle(jobsrv_t *srv, jobsrv__dependents_t *dependents, edge *l) {
   jobsrv_job_t *job = after->job;
 
   edge_free(srv, l);
-  if (!ended_well(after, dependents->state))
+  if (srv->phase != JOBSRV__OPEN) /* what waits is cancelled, come what may */
+    jobsrv__job_stop(job, JOBSRV_REASON_SHUTDOWN);
+  else if (!ended_well(after, dependents->state))
     fail(job, dependents->id, dependents->state);
   else if (after->count == 0 && !after->failed)
     jobsrv__job_release(job, JOBSRV__HOLD_AFTER);
@@ -324,7 +322,8 @@ int jobsrv_job_after(jobsrv_job_t *job, jobsrv_job_t *other) {
 
   JOBSRV__ASSERT_LOOP(job->srv);
   if ((state != JOBSRV_STATE_SCHEDULED && state != JOBSRV_STATE_QUEUED) ||
-      job->started_ns != 0 || jobsrv_token_reason(&job->token) != NULL)
+      job->started_ns != 0 || job->srv->phase != JOBSRV__OPEN ||
+      jobsrv_token_reason(&job->token) != NULL)
     return JOBSRV_ESTATE;
   if (other->srv != job->srv)
     return UV_EINVAL;

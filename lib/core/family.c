@@ -19,6 +19,7 @@ static jobsrv_job_t *parent_of(const jobsrv_job_t *job) {
 jobsrv_job_t *jobsrv_job_parent(const jobsrv_job_t *job) {
   jobsrv_job_t *parent = parent_of(job);
 
+  JOBSRV__ASSERT_LOOP(job->srv);
   return parent != NULL && (parent->flags & JOBSRV__JOB_IN_REGISTRY) ? parent
                                                                      : NULL;
 }

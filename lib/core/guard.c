@@ -52,6 +52,7 @@ int jobsrv_run_until_cancelled(jobsrv_race_t *race,
                                jobsrv_race_cb cb) {
   int err;
 
+  JOBSRV__ASSERT_LOOP(jobsrv__token_server(token));
   assert(cb != NULL);
   race->cb = cb;
   race->watch.data = race;
@@ -67,6 +68,7 @@ int jobsrv_race_done(jobsrv_race_t *race, int result) {
 
   if (race->token == NULL)
     return JOBSRV_ESETTLED;
+  JOBSRV__ASSERT_LOOP(jobsrv__token_server(race->token));
   /* another thread may have set it, and the loop not have heard of it yet */
   reason = jobsrv_token_reason(race->token);
   end(race, reason, reason != NULL ? JOBSRV_CANCELLED : result);
@@ -78,6 +80,7 @@ void jobsrv_race_stop(jobsrv_race_t *race) {
 
   if (token == NULL)
     return;
+  JOBSRV__ASSERT_LOOP(jobsrv__token_server(token));
   jobsrv_token_unwatch(&race->watch);
   race->token = NULL;
   jobsrv_token_unref(token);

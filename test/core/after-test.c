@@ -375,6 +375,38 @@ static void draining_cancels_what_waits(void **state) {
   fixture_close(&f);
 }
 
+/* What it waits for ends before its own turn to be cancelled has come. */
+static void draining_lets_nobody_go_on(void **state) {
+  fixture f = { 0 };
+  jobsrv_operation_t op;
+  jobsrv_job_t *other, *job, *late;
+  jobsrv_spec_t spec;
+
+  (void) state;
+  open_it(&f);
+  jobsrv_operation_init(&op);
+  op.name = "finishes";
+  op.start = fixture_start;
+  op.on_drain = JOBSRV_DRAIN_FINISH;
+  assert_ok(jobsrv_operation_add(f.srv, &op));
+  jobsrv_spec_init(&spec);
+  spec.operation = "op";
+  spec.delay_ms = 1000;
+  assert_ok(jobsrv_submit(f.srv, &spec, NULL, &other));
+  spec.operation = "finishes";
+  spec.delay_ms = 0;
+  assert_ok(jobsrv_submit(f.srv, &spec, NULL, &late));
+  spec.after = &other;
+  spec.nafter = 1;
+  spec.after_any_end = 1;
+  assert_ok(jobsrv_submit(f.srv, &spec, NULL, &job));
+  assert_ok(jobsrv_drain(f.srv, 1000, NULL, NULL));
+  is(other, JOBSRV_STATE_CANCELLED);
+  is(job, JOBSRV_STATE_CANCELLED);
+  assert_err(jobsrv_job_after(late, other), JOBSRV_ESTATE);
+  fixture_close(&f);
+}
+
 static void closing_cancels_what_waits(void **state) {
   fixture f = { 0 };
   jobsrv_job_t *job;
@@ -439,6 +471,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_callback_may_cancel_the_next_to_go_on),
   cmocka_unit_test(a_line_of_many_fails_together),
   cmocka_unit_test(draining_cancels_what_waits),
+  cmocka_unit_test(draining_lets_nobody_go_on),
   cmocka_unit_test(closing_cancels_what_waits),
   cmocka_unit_test(waiting_may_fail_for_want_of_memory),
 };
