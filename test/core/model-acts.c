@@ -14,15 +14,22 @@ mjob *m_holder(model *m, int op, int key) {
   return NULL;
 }
 
-int m_waits_for(const mjob *j, const mjob *other) {
+static int reaches(const mjob *j, const mjob *other, char *been) {
   if (j == other)
     return 1;
-  if (m_terminal(j->state))
+  if (m_terminal(j->state) || been[j->number])
     return 0;
+  been[j->number] = 1;
   for (size_t i = 0; i < j->spec.nafter; i++)
-    if (m_waits_for(j->spec.after[i], other))
+    if (reaches(j->spec.after[i], other, been))
       return 1;
   return 0;
+}
+
+int m_waits_for(const mjob *j, const mjob *other) {
+  char been[MODEL_JOBS] = { 0 };
+
+  return reaches(j, other, been);
 }
 
 /* ---- creation ---- */
@@ -49,25 +56,20 @@ static int holds_of(const model *m, const mjob *j, int *failed) {
   return hold;
 }
 
-/* All live ones with the key have to let go; the newest is asked to. */
-static void replace(model *m, mjob *j) {
-  mjob *all[3] = { NULL, NULL, NULL };
+/* All live ones with the key have to let go, and are asked to. */
+static int to_replace(const model *m, const mjob *j, mjob **all) {
   int n = 0;
 
   if (j->spec.key == 0 || j->spec.conflict != JOBSRV_CONFLICT_REPLACE)
-    return;
-  for (int i = m->first; i < m->njobs; i++) {
+    return 0;
+  for (int i = m->njobs - 1; i >= m->first && n < 3; i--) {
     mjob *o = &m->jobs[i];
 
     if (o != j && m_live(o) && o->spec.op == j->spec.op &&
-        o->spec.key == j->spec.key && n < 3)
+        o->spec.key == j->spec.key)
       all[n++] = o;
   }
-  for (int i = n - 1; i >= 0; i--)
-    m_ask(m, all[i], JOBSRV_REASON_REPLACED);
-  for (int i = 0; i < n; i++)
-    if (m_live(all[i]))
-      j->replaces[i] = all[i];
+  return n;
 }
 
 static void arm_clocks(model *m, mjob *j) {
@@ -94,6 +96,8 @@ static void run(model *m, mjob *j) {
 static void first_state(model *m, mjob *j) {
   if (j->spec.op < 0) {
     j->state = JOBSRV_STATE_QUEUED;
+    j->queued = m->now + 1;
+    j->wall_queued = m->wall;
     m_hook(m, j, j->state, j->state);
     arm_clocks(m, j);
     m_move(m, j, JOBSRV_STATE_RUNNING);
@@ -119,7 +123,8 @@ static void first_state(model *m, mjob *j) {
 void m_create(model *m, mjob *j, const mspec *spec) {
   const mop *op = spec->op >= 0 ? &m->ops[spec->op] : NULL;
   const mjob *parent = spec->parent;
-  int failed;
+  mjob *old[3];
+  int failed, n;
 
   j->spec = *spec;
   j->created = m->now + 1;
@@ -127,9 +132,8 @@ void m_create(model *m, mjob *j, const mspec *spec) {
   j->cancellable = op == NULL || !op->not_cancellable;
   j->retryable = 0;
   j->hold = holds_of(m, j, &failed);
-  replace(m, j);
-  if (j->replaces[0] != NULL || j->replaces[1] != NULL ||
-      j->replaces[2] != NULL)
+  n = to_replace(m, j, j->replaces);
+  if (n > 0)
     j->hold |= H_REPLACE;
   if (failed)
     j->hold |= H_AFTER;
@@ -137,6 +141,9 @@ void m_create(model *m, mjob *j, const mspec *spec) {
   m->njobs = j->number + 1;
   m->stats.created++;
   first_state(m, j);
+  memcpy(old, j->replaces, sizeof(old));
+  for (int i = 0; i < n; i++)
+    m_ask(m, old[i], JOBSRV_REASON_REPLACED);
   if (parent != NULL && (m_terminal(parent->state) || parent->asked != 0 ||
                          parent->attempt_asked != 0))
     m_ask(m, j, JOBSRV_REASON_PARENT);
@@ -163,9 +170,14 @@ static void retry(model *m, mjob *j, const char *code, uint64_t delay) {
   j->code = code;
   j->retryable = code != NULL;
   j->attempt_asked = 0;
-  j->input = 0;
   m_move(m, j, JOBSRV_STATE_RETRYING);
-  m_arm(m, j, T_RETRY, m_later(m->now, delay));
+  if (j->deadline_over) /* it is looked at again */
+    m_arm(m, j, T_DEADLINE, m->now);
+  j->deadline_over = 0;
+  if (delay == 0)
+    m_enqueue(m, j);
+  else
+    m_arm(m, j, T_RETRY, m_later(m->now, delay));
 }
 
 static const char *code_of(int reason) {
@@ -189,14 +201,12 @@ static void failed(model *m, mjob *j, mgo how, const char *code,
   const mop *op = j->spec.op >= 0 ? &m->ops[j->spec.op] : NULL;
   int again = how != GO_PERMANENT;
 
-  if (how != GO_AFTER)
+  if (how != GO_AFTER && how != GO_SNOOZE)
     delay = backoff(&j->spec.retry, j->attempt);
   if (!again || j->attempt >= j->spec.retry.max || !may_go_on(m, j))
     m_end(m, j, JOBSRV_STATE_FAILED, code, again);
   else if (op != NULL && op->refuses_retry)
     m_end(m, j, JOBSRV_STATE_FAILED, code, 0);
-  else if (j->deadline_over)
-    m_end(m, j, JOBSRV_STATE_FAILED, "deadline", 0);
   else
     retry(m, j, code, delay);
 }
@@ -382,7 +392,8 @@ static int passed_by(const model *m, const mjob *j, int in_front) {
 static int rate_empty(const model *m, const mjob *j) {
   const mop *op = &m->ops[j->spec.op];
 
-  return op->rate_count != 0 && bucket_now(m, op) < rate_each(op);
+  return op->rate_count != 0 && !j->resumed &&
+         bucket_now(m, op) < rate_each(op);
 }
 
 static mjob *first_of(const model *m, int priority, int in_front) {
@@ -404,13 +415,13 @@ void m_start(model *m, mjob *j) {
   mop *op = &m->ops[j->spec.op];
 
   m_disarm(j, T_QUEUE);
-  if (op->rate_count != 0) {
-    op->bucket = bucket_now(m, op) - rate_each(op);
-    op->bucket_at = m->now;
-  }
   if (j->resumed) {
     resume(m, j);
     return;
+  }
+  if (op->rate_count != 0) {
+    op->bucket = bucket_now(m, op) - rate_each(op);
+    op->bucket_at = m->now;
   }
   j->checkpoint_seen = j->checkpoint;
   if (!j->snoozed)
@@ -434,56 +445,138 @@ void m_start(model *m, mjob *j) {
     m_let_go(m, j, GO_FAIL, "?", 0);
 }
 
-/* Where among what it has seen to start the library started it. */
-static int started(const model *m, const mjob *j) {
-  int i = m->seen_from;
-
-  while (i < *m->nseen && (m->seen[i].job != j ||
-                           m->seen[i].from != JOBSRV_STATE_QUEUED ||
-                           m->seen[i].to != JOBSRV_STATE_RUNNING))
-    i++;
-  return i;
-}
-
 static int has_room(const model *m, const mjob *j) {
   return fits(m->options.max_running, used(m, -1), j->spec.weight);
 }
 
+/* What the library started next; NULL: nothing more. */
+static mjob *started_next(const model *m) {
+  for (int i = m->started; i < *m->nseen; i++)
+    if (m->seen[i].from == JOBSRV_STATE_QUEUED &&
+        m->seen[i].to == JOBSRV_STATE_RUNNING && m->seen[i].job->spec.op >= 0)
+      return m->seen[i].job;
+  return NULL;
+}
+
 /*
- * A class that has been passed over by 16 has the next. Whether one whose jobs
- * could not have started was passed over may be seen either way.
+ * Fills `may` with what may start next, and gives what has to if none of the
+ * others does. A class that has been passed over by 16 has the next. What
+ * exactly counts may be seen in more than one way (jobs that could not have
+ * started, going on after an answer, which of one operation comes first while
+ * another of it is too heavy), so that from 16 to 18 either is right; past
+ * that it is the class that was passed over.
  */
-static mjob *choose(const model *m) {
+static int candidates(const model *m, mjob **may, mjob **must) {
   mjob *top = NULL, *j;
-  int at;
+  int n = 0;
 
   for (int p = JOBSRV_PRIORITY_CRITICAL; p >= JOBSRV_PRIORITY_LOW; p--)
-    if ((j = first_of(m, p, 0)) != NULL && top == NULL)
+    if (top == NULL && (j = first_of(m, p, 0)) != NULL)
       top = j;
-  at = top != NULL ? started(m, top) : *m->nseen;
+  *must = top;
   for (int p = JOBSRV_PRIORITY_HIGH; p >= JOBSRV_PRIORITY_LOW; p--) {
-    if (m->waited[p] < 16 || (j = first_of(m, p, 1)) == NULL || j == top)
+    if (m->waited[p] < 16)
       continue;
-    if (m->passed[p] >= 16 || started(m, j) < at ||
-        (top != NULL && at == *m->nseen && !has_room(m, j)))
-      return j;
+    for (int in_front = 0; in_front < 2; in_front++)
+      if ((j = first_of(m, p, in_front)) != NULL && j != top)
+        may[n++] = j;
+    if (m->passed[p] > 18 && (j = first_of(m, p, 0)) != NULL)
+      *must = j;
   }
-  return top;
+  if (*must == top && top != NULL)
+    may[n++] = top;
+  return n;
+}
+
+/* In one operation too a class that was passed over by 16 has the next. */
+static int op_starves(const model *m, int op) {
+  for (int p = JOBSRV_PRIORITY_LOW; p < JOBSRV_PRIORITY_CRITICAL; p++)
+    if (m->op_waited[op][p] >= 16)
+      return 1;
+  return 0;
+}
+
+/* It is the first of its class in its operation, which could start it. */
+static int may_in_its_op(const model *m, const mjob *j) {
+  if (!m_live(j) || j->state != JOBSRV_STATE_QUEUED || group_is_busy(m, j) ||
+      !fits_its_op(m, j) || rate_empty(m, j))
+    return 0;
+  for (int i = m->first; i < m->njobs; i++) {
+    const mjob *o = &m->jobs[i];
+
+    if (o->known && o->state == JOBSRV_STATE_QUEUED &&
+        o->spec.op == j->spec.op && o->spec.priority == j->spec.priority &&
+        o->order < j->order && !group_is_busy(m, o))
+      return 0;
+  }
+  return 1;
+}
+
+/* While an operation sees to its own that starve, it may hold up another. */
+static int held_up(const model *m, const mjob *must) {
+  for (int op = 0; op < MODEL_OPS; op++) {
+    if (!op_starves(m, op))
+      continue;
+    if (must->spec.op == op)
+      return 1;
+    for (int i = m->first; i < m->njobs; i++)
+      if (m->jobs[i].spec.op == op && may_in_its_op(m, &m->jobs[i]) &&
+          !has_room(m, &m->jobs[i]))
+        return 1;
+  }
+  return 0;
+}
+
+/* NULL when nothing starts. */
+static mjob *choose(const model *m) {
+  mjob *may[2 * JOBSRV_PRIORITY_MAX], *must, *next = started_next(m);
+  int n = candidates(m, may, &must), starves = 0;
+
+  for (int i = 0; i < n; i++)
+    if (may[i] == next && has_room(m, next))
+      return next;
+  if (next != NULL && next->resumed && m_live(next) &&
+      next->state == JOBSRV_STATE_QUEUED && fits_its_op(m, next) &&
+      has_room(m, next))
+    return next; /* what goes on may pass what has not begun */
+  for (int i = 0; i < n && next == NULL; i++)
+    if (!has_room(m, may[i]))
+      return NULL; /* it waits in front */
+  for (int op = 0; op < MODEL_OPS; op++)
+    starves |= op_starves(m, op);
+  if (starves && next != NULL && may_in_its_op(m, next) && has_room(m, next))
+    return next;
+  if (must != NULL && next == NULL && held_up(m, must))
+    return NULL;
+  return must != NULL && has_room(m, must) ? must : NULL;
+}
+
+static void note_start(model *m, const mjob *j) {
+  while (m->started < *m->nseen && started_next(m) == j) {
+    const mhook *h = &m->seen[m->started++];
+
+    if (h->job == j && h->from == JOBSRV_STATE_QUEUED &&
+        h->to == JOBSRV_STATE_RUNNING)
+      return;
+  }
 }
 
 void m_dispatch(model *m) {
   mjob *j;
 
-  while ((j = choose(m)) != NULL && has_room(m, j)) {
+  while ((j = choose(m)) != NULL) {
+    note_start(m, j);
     for (int p = JOBSRV_PRIORITY_LOW; p < j->spec.priority; p++) {
-      m->passed[p] += first_of(m, p, 0) != NULL;
+      m->passed[p] += !j->resumed && first_of(m, p, 0) != NULL;
       m->waited[p]++;
+      m->op_waited[j->spec.op][p]++;
     }
+    if (!j->resumed)
+      m->op_waited[j->spec.op][j->spec.priority] = 0;
     m->passed[j->spec.priority] = 0;
-    m->waited[j->spec.priority] = 0;
+    if (!j->resumed)
+      m->waited[j->spec.priority] = 0;
     m_start(m, j);
-    for (int p = JOBSRV_PRIORITY_LOW; p < JOBSRV_PRIORITY_CRITICAL; p++)
-      m_left_class(m, p);
   }
 }
 
@@ -555,8 +648,31 @@ void m_settle(model *m) {
     m->drain.at = 0;
 }
 
+static int drain_lets(const model *m, const mjob *j) {
+  int policy = j->spec.op < 0 ? JOBSRV_DRAIN_CANCEL
+                              : m->ops[j->spec.op].on_drain;
+
+  if (policy == JOBSRV_DRAIN_FINISH)
+    return j->state == JOBSRV_STATE_QUEUED ||
+           j->state == JOBSRV_STATE_RUNNING ||
+           j->state == JOBSRV_STATE_RETRYING;
+  return policy == JOBSRV_DRAIN_LEAVE && j->state == JOBSRV_STATE_RUNNING;
+}
+
+/* All that are to stop are asked as they are, not as others' ends make them. */
+void m_sweep(model *m, mjob **all, int n, int reason, int abandon) {
+  for (int i = 0; i < n; i++)
+    all[i]->swept++;
+  for (int i = 0; i < n; i++) {
+    all[i]->swept--;
+    m_ask(m, all[i], reason);
+    if (abandon && m_live(all[i]))
+      m_abandon(m, all[i]);
+  }
+}
+
 void m_drain(model *m, uint64_t deadline) {
-  int again = m->draining;
+  int again = m->draining, some = 0;
   uint64_t at = m_later(m->now, deadline);
   mjob *all[MODEL_LIVE];
   int n = m_several(m, all, NULL, NULL);
@@ -564,28 +680,17 @@ void m_drain(model *m, uint64_t deadline) {
   m->draining = 1;
   if (!again || at < m->drain.at)
     m->drain.at = at;
-  for (int i = 0; i < n; i++) {
-    mjob *j = all[i];
-    int policy = j->spec.op < 0 ? JOBSRV_DRAIN_CANCEL
-                                : m->ops[j->spec.op].on_drain;
-
-    if (!m_live(j))
-      continue;
-    if (!again && policy == JOBSRV_DRAIN_FINISH &&
-        (j->state == JOBSRV_STATE_QUEUED || j->state == JOBSRV_STATE_RUNNING ||
-         j->state == JOBSRV_STATE_RETRYING))
-      continue;
-    if (!again && policy == JOBSRV_DRAIN_LEAVE &&
-        j->state == JOBSRV_STATE_RUNNING)
-      continue;
-    m_ask(m, j, JOBSRV_REASON_SHUTDOWN);
-  }
+  for (int i = 0; i < n; i++)
+    if (again || !drain_lets(m, all[i]))
+      all[some++] = all[i];
+  m_sweep(m, all, some, JOBSRV_REASON_SHUTDOWN, 0);
 }
 
 void m_close(model *m) {
   mjob *all[MODEL_LIVE];
   int n = m_several(m, all, NULL, NULL);
 
+  m->closed = 1;
   for (int i = 0; i < n; i++) {
     mjob *j = all[i];
 
@@ -603,5 +708,4 @@ void m_close(model *m) {
     w->status = JOBSRV_ECLOSED;
     w->by = NULL;
   }
-  m->closed = 1;
 }

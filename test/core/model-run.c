@@ -52,15 +52,12 @@ static int still_fails(world *w, uint64_t seed, int steps, int features,
 }
 
 /* Leaves out ever smaller runs of steps for as long as it still fails. */
-static void shrink(world *w, uint64_t seed, int steps, int features,
-                   char *keep) {
-  char *fewer = malloc((size_t) steps);
-  int budget = 3000;
+static int shrink_once(world *w, uint64_t seed, int steps, int features,
+                       char *keep, char *fewer) {
+  int less = 0;
 
-  if (fewer == NULL)
-    return;
   for (int size = steps / 2; size > 0; size /= 2)
-    for (int at = 0; at < steps && budget > 0; at += size) {
+    for (int at = 0; at < steps; at += size) {
       int any = 0;
 
       memcpy(fewer, keep, (size_t) steps);
@@ -68,12 +65,23 @@ static void shrink(world *w, uint64_t seed, int steps, int features,
         any |= fewer[i];
         fewer[i] = 0;
       }
-      if (!any)
+      if (!any || !still_fails(w, seed, steps, features, fewer))
         continue;
-      budget--;
-      if (still_fails(w, seed, steps, features, fewer))
-        memcpy(keep, fewer, (size_t) steps);
+      memcpy(keep, fewer, (size_t) steps);
+      less = 1;
     }
+  return less;
+}
+
+static void shrink(world *w, uint64_t seed, int steps, int features,
+                   char *keep) {
+  char *fewer = malloc((size_t) steps);
+
+  if (fewer == NULL)
+    return;
+  for (int i = 0; i < 10; i++)
+    if (!shrink_once(w, seed, steps, features, keep, fewer))
+      break;
   free(fewer);
 }
 
@@ -104,6 +112,10 @@ static void print_world(const world *w) {
     fprintf(stderr, " %d:%s>%s", m->trail[i].job->number,
             jobsrv_state_name((jobsrv_state_t) m->trail[i].from),
             jobsrv_state_name((jobsrv_state_t) m->trail[i].to));
+  fprintf(stderr, "\n  passed over:");
+  for (int i = JOBSRV_PRIORITY_LOW; i < JOBSRV_PRIORITY_CRITICAL; i++)
+    fprintf(stderr, " %s %u..%u", jobsrv_priority_name(i), m->passed[i],
+            m->waited[i]);
   fprintf(stderr, "\n");
   for (int i = m->first; i < m->njobs; i++)
     if (m->jobs[i].known)

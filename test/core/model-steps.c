@@ -149,6 +149,7 @@ static void step_wall(world *w) {
     return;
   to = one_in(w, 2) ? to + span : to - span;
   say(w, "wall %+d", (int) (to - w->m.wall));
+  world_settle(w); /* setting it looks for what is due */
   jobsrv_manual_clock_set_wall(&w->clock, to * 1000000);
   m_set_wall(&w->m, to);
 }
@@ -242,9 +243,10 @@ void step_checkpoint(world *w) {
 /* ---- changing what has not been started ---- */
 
 static int may_edit(const mjob *j) {
-  return j->known && j->asked == 0 && (j->state == JOBSRV_STATE_SCHEDULED ||
-                                       j->state == JOBSRV_STATE_QUEUED ||
-                                       j->state == JOBSRV_STATE_RETRYING);
+  return j->known && j->asked == 0 && !j->resumed &&
+         (j->state == JOBSRV_STATE_SCHEDULED ||
+          j->state == JOBSRV_STATE_QUEUED ||
+          j->state == JOBSRV_STATE_RETRYING);
 }
 
 static void edit_time(model *m, mjob *j, uint64_t run_at) {
@@ -277,7 +279,7 @@ static void edit_model(world *w, mjob *j, const mspec *s) {
 
     j->spec.priority = s->priority;
     j->order = ++m->queue_orders;
-    m_left_class(m, before);
+    m_left_class(m, j->spec.op, before);
   }
   if (s->weight != 0)
     j->spec.weight = s->weight;
@@ -350,24 +352,25 @@ void step_edit(world *w) {
       (int) s.retain, (int) s.retry.max);
   got = jobsrv_job_edit(j->job, &edit, NULL);
   result_of(w, got);
-  want = may_edit(j) ? 0 : JOBSRV_ESTATE;
+  want = may_edit(j) && !(w->m.draining && s.run_at > w->m.wall)
+             ? 0 : JOBSRV_ESTATE;
   want_code(w, "edit", got, want);
   if (want == 0)
     edit_model(w, j, &s);
 }
 
 static int waits_to_start(const mjob *j) {
-  return may_edit(j) && j->state != JOBSRV_STATE_RETRYING &&
-         j->spec.nafter < MODEL_AFTER;
+  return may_edit(j) && j->started == 0 && j->spec.nafter < MODEL_AFTER;
 }
 
 void step_after(world *w) {
   mjob *j = mostly(w, waits_to_start), *other = pick(w, is_at_hand);
   int got, want = 0;
 
-  if (j == NULL || other == NULL || j->spec.nafter >= MODEL_AFTER)
+  if (j == NULL || other == NULL || j->spec.nafter >= MODEL_AFTER ||
+      w->m.draining)
     return;
-  if (!may_edit(j) || j->state == JOBSRV_STATE_RETRYING)
+  if (!may_edit(j) || j->started != 0)
     want = JOBSRV_ESTATE;
   else if (m_waits_for(other, j))
     want = JOBSRV_ECYCLE;
@@ -440,7 +443,7 @@ void world_step(world *w, uint64_t number) {
 
   line[0] = '\0';
   w->draw = number;
-  w->m.seen_from = w->nseen;
+  w->m.seen_from = w->m.started = w->nseen;
   say(w, "%d at %d: ", w->step, (int) w->m.now);
   take(w);
   settled = !has(w, F_BURST) || !one_in(w, 3);

@@ -211,7 +211,6 @@ static void tell(world *w, const mspec *s) {
 typedef struct {
   int n, code[6];
   mjob *existing;  /* the one that is given instead */
-  int counted;     /* as refused */
 } verdict;
 
 static void refuse(verdict *v, int code) {
@@ -227,8 +226,11 @@ static void judge_key(world *w, const mspec *s, verdict *v) {
     v->existing = holder;
   else if (s->conflict == JOBSRV_CONFLICT_REJECT)
     refuse(v, JOBSRV_ECONFLICT);
-  else if (!holder->cancellable && holder->asked == 0)
+  else if (!holder->cancellable && holder->asked == 0) {
     refuse(v, JOBSRV_ENOTCANCELLABLE);
+    if (holder->attempt_asked != 0)
+      w->m.ambiguous = 1, w->m.why = "B7";
+  }
 }
 
 static verdict judge(world *w, const mspec *s) {
@@ -239,7 +241,8 @@ static verdict judge(world *w, const mspec *s) {
   for (int i = w->m.first; i < w->m.njobs; i++)
     live += (uint32_t) m_live(&w->m.jobs[i]);
   for (size_t i = 0; i < s->nafter; i++)
-    holds |= !m_terminal(s->after[i]->state);
+    holds |= !m_terminal(s->after[i]->state) ||
+             (s->after[i]->state != JOBSRV_STATE_COMPLETED && !s->any_end);
   judge_key(w, s, &v);
   if (live >= w->m.options.max_jobs)
     refuse(&v, JOBSRV_EJOBSFULL);
@@ -255,6 +258,7 @@ static verdict judge(world *w, const mspec *s) {
 static int agree(world *w, const verdict *v, int got) {
   if (got == 0 && (v->existing != NULL || v->n == 0))
     return 1;
+
   for (int i = 0; i < v->n; i++)
     if (v->code[i] == got)
       return 1;
@@ -390,7 +394,7 @@ void step_refused(world *w) {
     case 4: c.spec.priority = 5; break;
     case 5: c.spec.delay_ms = c.spec.run_at_wall_ns = 1; break;
     case 6: c.spec.retry.factor = 101; break;
-    default: c.spec.size++; want = JOBSRV_EOPTIONS; break;
+    default: c.spec.size = 1; want = JOBSRV_EOPTIONS; break;
   }
   err = jobsrv_submit(w->srv, &c.spec, NULL, NULL);
   say(w, "refused -> %s", jobsrv_err_name(err));
@@ -399,7 +403,7 @@ void step_refused(world *w) {
     want_code(w, "a refused submit", err, want);
   w->m.stats.refused += err == JOBSRV_EJOBSFULL || err == JOBSRV_EQUEUEFULL ||
                         err == JOBSRV_EDRAINING;
-  if (j->released != 1)
+  if (j->released != (err != JOBSRV_EOPTIONS)) /* whose layout is unknown */
     differ(w, "a refused submit has released %d times", j->released);
 }
 

@@ -14,7 +14,7 @@
 
 #include <uv.h>
 
-enum { WORLD_LINES = 64, WORLD_LINE = 400, WORLD_FAULT = 4096 };
+enum { WORLD_LINES = 128, WORLD_LINE = 400, WORLD_FAULT = 4096 };
 
 typedef struct world {
   model m;

@@ -38,13 +38,19 @@ void m_hook(model *m, mjob *j, int from, int to) {
 }
 
 /* A class without jobs has not been passed over. */
-void m_left_class(model *m, int priority) {
+void m_left_class(model *m, int op, int priority) {
+  int all = 0, own = 0;
+
   for (int i = m->first; i < m->njobs; i++)
     if (m->jobs[i].known && m->jobs[i].state == JOBSRV_STATE_QUEUED &&
-        m->jobs[i].spec.priority == priority)
-      return;
-  m->passed[priority] = 0;
-  m->waited[priority] = 0;
+        m->jobs[i].spec.priority == priority) {
+      all++;
+      own += m->jobs[i].spec.op == op;
+    }
+  if (own == 0)
+    m->op_waited[op][priority] = 0;
+  if (all == 0)
+    m->passed[priority] = m->waited[priority] = 0;
 }
 
 void m_move(model *m, mjob *j, int to) {
@@ -52,8 +58,8 @@ void m_move(model *m, mjob *j, int to) {
 
   j->state = to;
   m_hook(m, j, from, to);
-  if (from == JOBSRV_STATE_QUEUED)
-    m_left_class(m, j->spec.priority);
+  if (from == JOBSRV_STATE_QUEUED && j->spec.op >= 0)
+    m_left_class(m, j->spec.op, j->spec.priority);
 }
 
 static int rank(const model *m, const mjob *j) {
@@ -175,7 +181,11 @@ static void fire(model *m, mjob *j, mtimer_kind kind) {
     case T_ATTEMPT: ask_attempt(m, j, JOBSRV_REASON_ATTEMPT_TIMEOUT); break;
     case T_SILENCE: ask_attempt(m, j, JOBSRV_REASON_SILENCE); break;
     case T_GRACE: stuck(m, j); break;
-    case T_LAST: m_cancel(m, j, JOBSRV_REASON_LAST_WATCHER); break;
+    case T_LAST:
+      if (j->attempt_asked != 0 && j->asked == 0)
+        m->ambiguous = 1, m->why = "B8";
+      m_cancel(m, j, JOBSRV_REASON_LAST_WATCHER);
+      break;
     case T_EXPIRE: m_expire(m, j); break;
     default: break;
   }
@@ -186,13 +196,7 @@ static void drain_is_over(model *m) {
   int n = m_several(m, all, NULL, NULL);
 
   m->drain.at = 0;
-  for (int i = 0; i < n; i++) {
-    mjob *j = all[i];
-
-    m_ask(m, j, JOBSRV_REASON_SHUTDOWN);
-    if (m_live(j))
-      m_abandon(m, j);
-  }
+  m_sweep(m, all, n, JOBSRV_REASON_SHUTDOWN, 1);
 }
 
 static int related(const mjob *j) {
@@ -201,8 +205,8 @@ static int related(const mjob *j) {
 }
 
 /*
- * Of two that are due together, the one that was armed first goes first; what
- * of one job is due together with another clock of it may go either way.
+ * What of one job is due together with another clock of it may go either way,
+ * and so may what is due of jobs that have to do with each other.
  */
 static void look_for_ties(model *m, mjob *first, mtimer_kind kind) {
   uint64_t now = m->now;
@@ -211,7 +215,7 @@ static void look_for_ties(model *m, mjob *first, mtimer_kind kind) {
     mjob *j = &m->jobs[i];
 
     for (int k = 0; k < T_MAX; k++) {
-      if (!j->known || j->timers[k].at != now ||
+      if (!j->known || j->timers[k].at == 0 || j->timers[k].at > now ||
           (j == first && k == (int) kind))
         continue;
       if (k == T_EXPIRE && kind == T_EXPIRE)
@@ -261,28 +265,36 @@ static void due_wall(model *m) {
   }
 }
 
+/* What is due next; of several at one time, what the library took first. */
+static mjob *due(const model *m, mtimer_kind *kind) {
+  mjob *first = NULL;
+
+  for (int i = m->first; i < m->njobs; i++)
+    for (int k = 0; k < T_MAX; k++) {
+      mjob *j = &m->jobs[i];
+      const mtimer *t = &j->timers[k], *u;
+
+      if (!j->known || t->at == 0 || t->at > m->now)
+        continue;
+      u = first != NULL ? &first->timers[*kind] : t;
+      if (first == NULL || t->at < u->at ||
+          (t->at == u->at && (rank(m, j) < rank(m, first) ||
+                              (rank(m, j) == rank(m, first) &&
+                               t->order < u->order))))
+        first = j, *kind = (mtimer_kind) k;
+    }
+  return first;
+}
+
 void m_tick(model *m, uint64_t now) {
+  mtimer_kind kind = T_TIME;
+  mjob *j;
+
   m->wall += now - m->now;
   m->now = now;
-  for (;;) {
-    mjob *first = NULL;
-    int kind = 0;
-
-    for (int i = m->first; i < m->njobs; i++)
-      for (int k = 0; k < T_MAX; k++) {
-        mjob *j = &m->jobs[i];
-
-        if (j->known && j->timers[k].at != 0 && j->timers[k].at <= now &&
-            (first == NULL ||
-             j->timers[k].at < first->timers[kind].at ||
-             (j->timers[k].at == first->timers[kind].at &&
-              j->timers[k].order < first->timers[kind].order)))
-          first = j, kind = k;
-      }
-    if (first == NULL)
-      break;
-    look_for_ties(m, first, (mtimer_kind) kind);
-    fire(m, first, (mtimer_kind) kind);
+  while ((j = due(m, &kind)) != NULL) {
+    look_for_ties(m, j, kind);
+    fire(m, j, kind);
   }
   for (int i = 0; i < MODEL_WAITS; i++)
     if (m->drain.at == now && m->waits[i].in_use && m->waits[i].timer.at == now)
@@ -317,7 +329,7 @@ void m_enqueue(model *m, mjob *j) {
 
 void m_release(model *m, mjob *j, int hold) {
   j->hold &= ~hold;
-  if (j->state == JOBSRV_STATE_SCHEDULED && j->hold == 0)
+  if (!m->closed && j->state == JOBSRV_STATE_SCHEDULED && j->hold == 0)
     m_enqueue(m, j);
 }
 
@@ -343,7 +355,6 @@ static void stop(model *m, mjob *j) {
 
   m_disarm(j, T_ATTEMPT);
   m_disarm(j, T_SILENCE);
-  m_disarm(j, T_LAST);
   m_arm(m, j, T_GRACE, m_later(m->now, grace));
   j->stuck_calls = 0;
   if (op == NULL || !op->has_stop)
@@ -359,8 +370,8 @@ static void ask_children(model *m, const mjob *parent);
 /* This attempt is to stop; what becomes of the job is seen when it has. */
 static void ask_attempt(model *m, mjob *j, int reason) {
   j->attempt_asked = reason + 1;
-  ask_children(m, j);
   stop(m, j);
+  ask_children(m, j);
 }
 
 static int is_child(const mjob *j, const mjob *parent) {
@@ -371,8 +382,7 @@ static void ask_children(model *m, const mjob *parent) {
   mjob *all[MODEL_LIVE];
   int n = m_several(m, all, is_child, parent);
 
-  for (int i = 0; i < n; i++)
-    m_ask(m, all[i], JOBSRV_REASON_PARENT);
+  m_sweep(m, all, n, JOBSRV_REASON_PARENT, 0);
 }
 
 /* Whatever it says of being cancellable. */
@@ -384,19 +394,18 @@ int m_ask(model *m, mjob *j, int reason) {
   if (j->asked != 0)
     return JOBSRV_ESETTLED;
   j->asked = reason + 1;
+  m_disarm(j, T_LAST);
   if (reason <= JOBSRV_REASON_PARENT) /* a clock makes no request */
     m_hook(m, j, j->state, j->state);
-  ask_children(m, j);
-  if (m_terminal(j->state))
-    return 0;
-  if (j->state != JOBSRV_STATE_RUNNING) {
-    if (reason <= JOBSRV_REASON_PARENT)
-      m_end(m, j, JOBSRV_STATE_CANCELLED, NULL, 0);
-    else
-      m_end(m, j, JOBSRV_STATE_FAILED, "deadline", 0);
-  } else if (!stopping) {
+  if (j->state == JOBSRV_STATE_RUNNING && !stopping)
     stop(m, j);
-  }
+  else if (j->state == JOBSRV_STATE_RUNNING)
+    ;
+  else if (reason <= JOBSRV_REASON_PARENT)
+    m_end(m, j, JOBSRV_STATE_CANCELLED, NULL, 0);
+  else
+    m_end(m, j, JOBSRV_STATE_FAILED, "deadline", 0);
+  ask_children(m, j);
   return 0;
 }
 
@@ -412,7 +421,7 @@ int m_cancel(model *m, mjob *j, int reason) {
 
 int m_token_cancel(model *m, int token, int reason) {
   mjob *all[MODEL_LIVE];
-  int n;
+  int n, some = 0;
 
   if (m->tokens[token] != 0)
     return JOBSRV_ESETTLED;
@@ -420,7 +429,8 @@ int m_token_cancel(model *m, int token, int reason) {
   n = m_several(m, all, NULL, NULL);
   for (int i = 0; i < n; i++)
     if (all[i]->spec.token == token)
-      m_ask(m, all[i], reason);
+      all[some++] = all[i];
+  m_sweep(m, all, some, reason, 0);
   return 0;
 }
 
@@ -435,6 +445,7 @@ void m_expire(model *m, mjob *j) {
     m->ended[at] = m->ended[at + 1];
   j->known = 0;
   m_disarm(j, T_EXPIRE);
+  j->gone = m->now;
   m->gone[m->ngone++] = j->number;
   m->stats.expired++;
 }
@@ -453,39 +464,49 @@ static uint32_t retained_of(const model *m, int state, mjob **oldest) {
 }
 
 static void retain(model *m, mjob *j) {
-  const mop *op = j->spec.op >= 0 ? &m->ops[j->spec.op] : NULL;
-  const moptions *o = &m->options;
-  uint64_t ms = j->spec.retain;
+  uint32_t cap = m->options.max_of[j->state - JOBSRV_STATE_COMPLETED];
   mjob *oldest;
-  uint32_t cap = o->max_of[j->state - JOBSRV_STATE_COMPLETED];
 
-  if (ms == 0 && op != NULL && j->state == JOBSRV_STATE_FAILED)
-    ms = op->retain_failed;
-  if (ms == 0 && op != NULL && j->state == JOBSRV_STATE_CANCELLED)
-    ms = op->retain_cancelled;
-  if (ms == 0 && op != NULL)
-    ms = op->retain;
-  if (ms == 0)
-    ms = j->state == JOBSRV_STATE_FAILED      ? o->retain_failed
-         : j->state == JOBSRV_STATE_CANCELLED ? o->retain_cancelled
-                                              : 0;
-  if (ms == 0)
-    ms = o->retain;
-  m_arm(m, j, T_EXPIRE, m_later(m->now, ms));
   m->ended[m->nended++] = j;
   if (cap != 0 && retained_of(m, j->state, &oldest) > cap)
     m_expire(m, oldest);
-  if (retained_of(m, -1, &oldest) > o->max_retained)
+  if (retained_of(m, -1, &oldest) > m->options.max_retained)
     m_expire(m, oldest);
 }
 
-/* Those that waited for it, in the order in which they did. */
+static uint64_t retention(const model *m, const mjob *j) {
+  static const mop none;
+  const mop *op = j->spec.op >= 0 ? &m->ops[j->spec.op] : &none;
+  const moptions *o = &m->options;
+  uint64_t own = j->state == JOBSRV_STATE_FAILED      ? op->retain_failed
+                 : j->state == JOBSRV_STATE_CANCELLED ? op->retain_cancelled
+                                                      : 0;
+  uint64_t all = j->state == JOBSRV_STATE_FAILED      ? o->retain_failed
+                 : j->state == JOBSRV_STATE_CANCELLED ? o->retain_cancelled
+                                                      : 0;
+
+  if (j->spec.retain != 0)
+    return j->spec.retain;
+  if (own != 0 || op->retain != 0)
+    return own != 0 ? own : op->retain;
+  return all != 0 ? all : o->retain;
+}
+
+static int waits_for_one(const mjob *j, const mjob *of) {
+  (void) of;
+  return (j->hold & (H_AFTER | H_REPLACE)) != 0;
+}
+
+/* Those that waited for it. */
 static void tell_others(model *m, mjob *j) {
-  for (int i = m->first; i < m->njobs; i++) {
-    mjob *o = &m->jobs[i];
+  mjob *all[MODEL_LIVE];
+  int n = m_several(m, all, waits_for_one, NULL);
+
+  for (int i = 0; i < n; i++) {
+    mjob *o = all[i];
     int pending = 0, failed = 0;
 
-    if (!m_live(o))
+    if (!m_live(o) || o->swept)
       continue;
     for (int k = 0; k < 3; k++)
       if (o->replaces[k] == j)
@@ -514,8 +535,6 @@ void m_end(model *m, mjob *j, int outcome, const char *code, int retryable) {
   j->run_at = 0;
   j->code = code;
   j->retryable = retryable;
-  if (outcome == JOBSRV_STATE_FAILED && j->asked == 0)
-    j->asked = j->attempt_asked;
   j->finished = m->now + 1;
   j->wall_finished = m->wall;
   j->end_order = ++m->end_orders;
@@ -525,7 +544,12 @@ void m_end(model *m, mjob *j, int outcome, const char *code, int retryable) {
   m->stats.failed += outcome == JOBSRV_STATE_FAILED;
   m->stats.cancelled += outcome == JOBSRV_STATE_CANCELLED;
   retain(m, j);
-  if (outcome != JOBSRV_STATE_COMPLETED)
+  if (outcome != JOBSRV_STATE_COMPLETED || j->asked != 0 ||
+      j->attempt_asked != 0)
     ask_children(m, j);
-  tell_others(m, j);
+  if (!m->closed)
+    tell_others(m, j);
+  /* What ends with it is due at the same time, and armed first. */
+  if (j->known)
+    m_arm(m, j, T_EXPIRE, m_later(m->now, retention(m, j)));
 }

@@ -10,7 +10,6 @@
  */
 
 #include "jobsrv/jobsrv.h"
-#include "core/model-weak.h"
 
 enum {
   MODEL_JOBS = 1200, /* an episode ends when they are used up */
@@ -46,8 +45,7 @@ enum {
   F_FROM = 1 << 18,    /* jobsrv_submit_from() */
   F_INFO = 1 << 19,    /* more members of the info, more refusals */
   MODEL_ALL = (1 << 20) - 1,
-  MODEL_FEATURES = F_RETAIN | F_LIST | F_DRAIN | F_BURST | F_FROM |
-                   F_WAIT | F_ORDER | F_RATE
+  MODEL_FEATURES = MODEL_ALL & ~(F_AFTER | F_PARENT)
 };
 
 /* What an operation does when it is started, and when asked to stop. */
@@ -153,6 +151,7 @@ struct mjob {
   int state;
   int known;            /* in the registry: live or retained */
   uint32_t attempt;
+  int swept;            /* it is about to be asked, with others */
   int resumed;          /* queued to go on, not to begin an attempt */
   int snoozed;
   uint64_t created, started, queued, finished;  /* + 1; 0: not yet */
@@ -160,6 +159,7 @@ struct mjob {
   uint64_t run_at;      /* wall ms, of what is scheduled; 0: none */
   uint64_t order;       /* in its class of the queue */
   uint64_t end_order;
+  uint64_t gone;        /* when it was forgotten */
   int hold;
   mtimer timers[T_MAX];
   uint64_t left_attempt, left_silence;  /* while suspended */
@@ -229,6 +229,7 @@ typedef struct {
   int ngone;
   /* By how many starts a class was passed over: at least, and at most. */
   uint32_t passed[JOBSRV_PRIORITY_MAX], waited[JOBSRV_PRIORITY_MAX];
+  uint32_t op_waited[MODEL_OPS][JOBSRV_PRIORITY_MAX]; /* by its own */
   int tokens[MODEL_TOKENS + 1];  /* reason + 1 */
   mwait waits[MODEL_WAITS];
   mtimer drain;
@@ -239,7 +240,7 @@ typedef struct {
   /* What the library did meanwhile: the order of many, where none is promised,
      is its own. */
   const mhook *seen;
-  int seen_from, *nseen;
+  int seen_from, started, *nseen; /* `started`: those before it are told */
 } model;
 
 typedef int (*m_which)(const mjob *j, const mjob *of);
@@ -276,7 +277,7 @@ typedef enum { GO_COMPLETE, GO_FAIL, GO_PERMANENT, GO_AFTER, GO_SNOOZE } mgo;
 
 void m_let_go(model *m, mjob *j, mgo how, const char *code, uint64_t delay);
 void m_end(model *m, mjob *j, int outcome, const char *code, int retryable);
-void m_left_class(model *m, int priority);
+void m_left_class(model *m, int op, int priority);
 void m_abandon(model *m, mjob *j);
 void m_move(model *m, mjob *j, int to);
 void m_hook(model *m, mjob *j, int from, int to);
@@ -291,6 +292,7 @@ void m_unwatch(model *m, mjob *j);
 void m_suspend(model *m, mjob *j, int prompt);
 void m_answer(model *m, mjob *j, int answer);
 void m_drain(model *m, uint64_t deadline);
+void m_sweep(model *m, mjob **all, int n, int reason, int abandon);
 void m_close(model *m);
 void m_start(model *m, mjob *j);
 void m_dispatch(model *m);
