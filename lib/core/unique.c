@@ -89,8 +89,11 @@ int jobsrv__unique_look(const jobsrv_t *srv,
     case JOBSRV_CONFLICT_REJECT: return JOBSRV_ECONFLICT;
     default: break;
   }
-  /* one that has been asked already lets go whatever it says now */
-  return atomic_load(&job->cancellable) || jobsrv_job_cancelled(job)
+  /* one that has been asked already lets go whatever it says now; one whose
+     attempt is stopped by a clock may go on to the next */
+  return atomic_load(&job->cancellable) ||
+                 (jobsrv_job_cancelled(job) &&
+                  !jobsrv__reason_of_attempt(jobsrv_token_reason(&job->token)))
              ? 0
              : JOBSRV_ENOTCANCELLABLE;
 }

@@ -260,6 +260,29 @@ static void a_replacement_may_be_cancelled_itself(void **state) {
   fixture_close(&f);
 }
 
+static void an_attempt_out_of_time_is_no_leave_to_replace_its_job(
+    void **state) {
+  fixture f = { 0 };
+  jobsrv_job_t *first;
+  jobsrv_spec_t spec;
+
+  (void) state;
+  open_with(&f, 0);
+  jobsrv_spec_init(&spec);
+  spec.operation = "op";
+  spec.unique_key = "k";
+  spec.timeout_ms = 15;
+  spec.retry.max_attempts = 2;
+  assert_ok(jobsrv_submit(f.srv, &spec, NULL, &first));
+  run_turns(&f.loop, 1);
+  jobsrv_job_cancellable(first, 0);
+  fixture_ms(&f, 15);
+  assert_true(jobsrv_job_cancelled(first)); /* its attempt is */
+  assert_err(try_submit(&f, "op", "k", JOBSRV_CONFLICT_REPLACE, NULL),
+             JOBSRV_ENOTCANCELLABLE);
+  fixture_close(&f);
+}
+
 static void one_that_cannot_be_cancelled_is_not_replaced(void **state) {
   fixture f = { 0 };
   jobsrv_job_t *first, *second;
@@ -478,6 +501,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(one_that_does_not_let_go_is_waited_for_to_its_grace),
   cmocka_unit_test(a_replacement_may_be_cancelled_itself),
   cmocka_unit_test(one_that_cannot_be_cancelled_is_not_replaced),
+  cmocka_unit_test(an_attempt_out_of_time_is_no_leave_to_replace_its_job),
   cmocka_unit_test(bounds_are_checked),
   cmocka_unit_test(a_hook_may_take_the_key_the_moment_it_is_free),
   cmocka_unit_test(a_hook_may_close_the_server_meanwhile),
