@@ -96,8 +96,12 @@ enum {
 };
 
 struct jobsrv_job_s {
-  /* first: narrate.h looks at it by itself. Events below are not made */
-  atomic_uchar level;
+  /* for any thread; `level` first: narrate.h looks at it by itself */
+  atomic_uchar level;          /* events below are not made */
+  atomic_uchar state;          /* jobsrv_state_t; written by job_move alone */
+  atomic_uchar finish_state;
+  atomic_uchar cancellable;
+  atomic_uint refs;
 
   /* these do not change while the slot is in use; the plan, which any thread
      may look at, is made once, on the loop */
@@ -109,24 +113,21 @@ struct jobsrv_job_s {
   void *data;
   jobsrv_release_cb release;
   uint32_t index;              /* in the slab */
+  uint32_t generation;
 
-  /* for any thread */
-  atomic_uint refs;
-  atomic_uchar state;          /* jobsrv_state_t; written by job_move alone */
-  atomic_uchar finish_state;
-  atomic_uchar cancellable;
+  /* for any thread again */
   atomic_uint lookers;         /* watchers, and cursors that are attached */
   atomic_uint dropped;         /* events lost since the last one that was not */
   jobsrv__mail_t mail;         /* of the finish, later of the last unref */
   jobsrv__token_t token;       /* has its own mail for "look at the token" */
 
-  uint32_t generation;
   uint16_t flags;
   uint8_t nnotes : 2;
   uint8_t breaker_mark : 6;    /* breaker.c */
   uint8_t priority;
   uint32_t attempt_no;
   uint32_t watchers;
+  uint32_t sweep;              /* the last that has come by: drain.c */
   uint64_t number;             /* order of creation, from 1 */
   union {
     uint64_t ticket;           /* queued: its place in the order; else 0 */
@@ -146,7 +147,6 @@ struct jobsrv_job_s {
   uint64_t finished_wall;
 
   _Atomic(jobsrv__payload_t *) payload; /* NULL: {}; may be taken away */
-  uint32_t sweep;              /* the last that has come by: drain.c */
   jobsrv__finish_t finish;     /* owned by the claimer until SAID */
   int16_t exit_status;         /* -1: none */
   int16_t signal;              /* 0: none */
