@@ -87,6 +87,7 @@ int jobsrv__say(jobsrv_job_t *job,
   for (int i = 0; i < JOBSRV__VOICES; i++)
     if (voices[i].longer != NULL)
       jobsrv__free(&alloc, voices[i].longer);
+  event->human = event->cute = event->story = NULL; /* they were lent */
   return err;
 }
 

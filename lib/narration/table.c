@@ -99,14 +99,15 @@ static void put_character(jobsrv__buf_t *buf, uint32_t cp) {
 static size_t cell(table_t *table, span_t value) {
   enum { ENOUGH = JOBSRV__TABLE_CELL * 64 };
   jobsrv__buf_t *buf = &table->cell;
-  const char *p = value.at + 1;
   size_t kept, width;
+  const char *p;
 
   jobsrv__buf_reset(buf);
   if (value.at == NULL)
     (void) jobsrv__buf_putc(buf, '-');
   else if (*value.at == '"')
-    while (p < value.end - 1 && buf->len < ENOUGH && buf->failed == 0)
+    for (p = value.at + 1;
+         p < value.end - 1 && buf->len < ENOUGH && buf->failed == 0;)
       put_character(buf, jobsrv__json_string_next(&p, value.end - 1));
   else if (*value.at == '[')
     (void) jobsrv__buf_printf(buf, "[%u]", count_of(value));
