@@ -161,7 +161,7 @@ static uint64_t rounded(const decimal *d) {
 static int step(int digits) {
   static const unsigned char steps[] = { 1, 3, 6, 9, 13, 16, 19, 23, 26 };
 
-  return digits < (int) sizeof(steps) ? steps[digits] : 27;
+  return digits >= 0 && digits < (int) sizeof(steps) ? steps[digits] : 27;
 }
 
 /* The bits of the number, without its sign; all of an infinity's if it is. */

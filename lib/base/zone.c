@@ -103,7 +103,7 @@ static int read_block(jobsrv__zone_t *zone,
   int32_t offset;
 
   for (uint32_t i = 0; i < h->type_count; i++)
-    if (!read_type(h, types + i * TYPE_SIZE, &offset))
+    if (!read_type(h, types + (size_t) i * TYPE_SIZE, &offset))
       return 0;
   (void) read_type(h, types, &zone->offset[0]);
   for (uint32_t i = 0; i < h->time_count; i++) {
@@ -111,7 +111,8 @@ static int read_block(jobsrv__zone_t *zone,
     if ((i > 0 && zone->at[i] <= zone->at[i - 1]) ||
         indexes[i] >= h->type_count)
       return 0;
-    (void) read_type(h, types + indexes[i] * TYPE_SIZE, &zone->offset[i + 1]);
+    (void) read_type(h, types + (size_t) indexes[i] * TYPE_SIZE,
+                     &zone->offset[i + 1]);
   }
   return 1;
 }
@@ -285,7 +286,7 @@ jobsrv__civil_t jobsrv__zone_when(const jobsrv__zone_t *zone,
                                   int64_t civil,
                                   int64_t *first,
                                   int64_t *last) {
-  const int64_t widest = 2 * MAX_OFFSET;
+  const int64_t widest = INT64_C(2) * MAX_OFFSET;
   jobsrv__zone_span_t span;
   jobsrv__civil_t kind = JOBSRV__CIVIL_ONCE;
 
