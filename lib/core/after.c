@@ -172,6 +172,11 @@ void jobsrv__after_look(jobsrv_job_t *job) {
     fail(job, after->failed_id, after->failed_as);
 }
 
+static uint64_t number_of(jobsrv__queue_t *link) {
+  /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): each edge has both */
+  return of_dependents(link)->after->job->number;
+}
+
 /* Merges two sorted queues onto the end of an empty one. */
 static void merge(jobsrv__queue_t *to, jobsrv__queue_t *a, jobsrv__queue_t *b) {
   jobsrv__queue_t *x, *y, *next;
@@ -181,10 +186,7 @@ static void merge(jobsrv__queue_t *to, jobsrv__queue_t *a, jobsrv__queue_t *b) {
     y = jobsrv__queue_front(b);
     if (x == NULL && y == NULL)
       return;
-    next = y == NULL || (x != NULL && of_dependents(x)->after->job->number <=
-                                          of_dependents(y)->after->job->number)
-               ? x
-               : y;
+    next = y == NULL || (x != NULL && number_of(x) <= number_of(y)) ? x : y;
     jobsrv__queue_remove(next);
     jobsrv__queue_push_back(to, next);
   }

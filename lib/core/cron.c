@@ -278,7 +278,7 @@ int jobsrv__cron_read(jobsrv__cron_t *cron,
                       jobsrv_cron_error_t *mistake) {
   reader in = { .text = text, .mistake = mistake };
   const char *begin[FIELDS + 2], *end[FIELDS + 2];
-  uint64_t bits[FIELDS];
+  uint64_t bits[FIELDS] = { 0 };
   jobsrv__cron_t read;
   size_t n = split(text, begin, end);
   size_t first;

@@ -14,7 +14,7 @@ enum {
   MAX_AT_ONCE = 1000   /* times of one look that are acted on */
 };
 
-static const uint64_t LITTLE_NS = 3 * 3600 * UINT64_C(1000000000);
+static const uint64_t LITTLE_NS = UINT64_C(3) * 3600 * 1000000000;
 
 /* ---- the grid of an interval ---- */
 

@@ -269,8 +269,8 @@ static void put_object(table_t *table, span_t object) {
     table->rows = JOBSRV__TABLE_ROWS;
   }
   p = object.at + 1;
-  for (size_t i = 0; i < table->rows; i++) {
-    (void) next_member(&p, object.end, &key, &value);
+  for (size_t i = 0;
+       i < table->rows && next_member(&p, object.end, &key, &value); i++) {
     if (i > 0)
       put_line(table);
     put_cell(table, key, width, 0);
