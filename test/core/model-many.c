@@ -150,8 +150,13 @@ void step_list(world *w) {
       differ(w, "a list leaves out job %d", i);
 }
 
+/*
+ * One that the end of another brings into what matches, or out of it, may be
+ * asked or not; what matches before and after is.
+ */
 void step_cancel_all(world *w) {
   mjob *all[MODEL_LIVE];
+  char matched[MODEL_LIVE];
   size_t got, want = 0;
   filter f;
   int n;
@@ -159,13 +164,21 @@ void step_cancel_all(world *w) {
   say(w, "cancel all");
   draw_filter(w, &f);
   got = jobsrv_cancel_all(w->srv, &f.filter, NULL);
+  say(w, " -> %d", (int) got);
   n = m_several(&w->m, all, NULL, NULL);
   for (int i = 0; i < n; i++)
-    if (matches(&f, all[i]))
+    matched[i] = (char) matches(&f, all[i]);
+  for (int i = 0; i < n; i++)
+    if ((matched[i] || matches(&f, all[i])) && m_is_asked(&w->m, all[i]))
       want += m_cancel(&w->m, all[i], JOBSRV_REASON_REQUESTED) == 0;
-  say(w, " -> %d", (int) got);
+  for (int i = 0; i < n; i++)
+    w->m.crossed |= all[i]->spec.parent != NULL || all[i]->spec.nafter > 0;
   if (got != want)
     differ(w, "cancel_all asked %d, due were %d", (int) got, (int) want);
+  for (int i = 0; i < n; i++)
+    if (matched[i] && matches(&f, all[i]) && m_live(all[i]) &&
+        all[i]->cancellable && all[i]->asked == 0)
+      differ(w, "cancel_all left out job %d", all[i]->number);
 }
 
 void step_find_unique(world *w) {

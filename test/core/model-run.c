@@ -103,12 +103,12 @@ static void print_world(const world *w) {
     fprintf(stderr, "  %s\n", w->lines[i % WORLD_LINES]);
   fprintf(stderr, "mismatch at step %d: %s\n", w->step, w->fault);
   fprintf(stderr, "transitions of the step, library:");
-  for (int i = 0; i < w->nseen && i < 40; i++)
+  for (int i = w->nseen > 60 ? w->nseen - 60 : 0; i < w->nseen; i++)
     fprintf(stderr, " %d:%s>%s", w->seen[i].job->number,
             jobsrv_state_name((jobsrv_state_t) w->seen[i].from),
             jobsrv_state_name((jobsrv_state_t) w->seen[i].to));
   fprintf(stderr, "\ntransitions of the step, model:");
-  for (int i = 0; i < m->ntrail && i < 40; i++)
+  for (int i = m->ntrail > 60 ? m->ntrail - 60 : 0; i < m->ntrail; i++)
     fprintf(stderr, " %d:%s>%s", m->trail[i].job->number,
             jobsrv_state_name((jobsrv_state_t) m->trail[i].from),
             jobsrv_state_name((jobsrv_state_t) m->trail[i].to));

@@ -278,7 +278,7 @@ static void edit_model(world *w, mjob *j, const mspec *s) {
     int before = j->spec.priority;
 
     j->spec.priority = s->priority;
-    j->order = ++m->queue_orders;
+    j->order = m_queue_order(m, j);
     m_left_class(m, j->spec.op, before);
   }
   if (s->weight != 0)
@@ -443,9 +443,10 @@ void world_step(world *w, uint64_t number) {
 
   line[0] = '\0';
   w->draw = number;
-  w->m.seen_from = w->m.started = w->nseen;
+  world_mark(w);
   say(w, "%d at %d: ", w->step, (int) w->m.now);
   take(w);
+  m_retain(&w->m);
   settled = !has(w, F_BURST) || !one_in(w, 3);
   if (!settled) {
     say(w, "  (same turn)");
@@ -455,6 +456,7 @@ void world_step(world *w, uint64_t number) {
   }
   if (w->fault[0] == '\0' && !w->m.ambiguous && settled) {
     w->m.ntrail = w->nseen = 0;
+    w->m.crossed = 0;
     w->seen_states = w->seen_ends = 0;
     jobsrv_capture_clear(w->capture);
   }

@@ -226,11 +226,8 @@ static void judge_key(world *w, const mspec *s, verdict *v) {
     v->existing = holder;
   else if (s->conflict == JOBSRV_CONFLICT_REJECT)
     refuse(v, JOBSRV_ECONFLICT);
-  else if (!holder->cancellable && holder->asked == 0) {
+  else if (!holder->cancellable && holder->asked == 0)
     refuse(v, JOBSRV_ENOTCANCELLABLE);
-    if (holder->attempt_asked != 0)
-      w->m.ambiguous = 1, w->m.why = "B7";
-  }
 }
 
 static verdict judge(world *w, const mspec *s) {
@@ -274,9 +271,6 @@ static void note_new(world *w, mjob *j, jobsrv_job_t *job) {
   }
   if (jobsrv_job_data(job) != j)
     differ(w, "job %d was made and another given", j->number);
-  j->job = job;
-  j->handle = jobsrv_job_handle(job);
-  jobsrv_job_id(job, j->id);
   if (one_in(w, 4)) {
     j->held = 1;
     jobsrv_job_ref(job);
@@ -298,7 +292,7 @@ static void on_submitted(jobsrv_t *srv,
   (void) srv;
   answer->calls++;
   answer->err = err;
-  answer->job = job;
+  answer->job = job != NULL ? jobsrv_job_ref(job) : NULL;
 }
 
 static int submit(world *w,
@@ -353,7 +347,10 @@ static void submit_step(world *w, int begun) {
     return;
   if (err == 0 && v.existing == NULL) {
     m_create(&w->m, j, &s);
+    m_retain(&w->m);
     note_new(w, j, job);
+    if (from && job != NULL)
+      jobsrv_job_unref(job);
     if (from)
       world_settle(w);
     return;
@@ -362,6 +359,8 @@ static void submit_step(world *w, int begun) {
                         err == JOBSRV_EDRAINING;
   if (err == 0 && job != v.existing->job)
     differ(w, "another than job %d holds the key", v.existing->number);
+  if (err == 0 && from)
+    jobsrv_job_unref(job);
   if (j->released != 1)
     differ(w, "a refused submit has released %d times", j->released);
   j->spec = (mspec) { 0 };
@@ -410,11 +409,13 @@ void step_refused(world *w) {
 void step_token(world *w) {
   int token = (int) (1 + below(w, MODEL_TOKENS));
   jobsrv_reason_t reason = { (jobsrv_reason_code_t) below(w, 5), "why", NULL };
+  int got;
 
   /* Rarely, as they cannot be used again. */
   if (!one_in(w, 12))
     return;
   say(w, "cancel token %d, %s", token, jobsrv_reason_name(reason.code));
-  want_code(w, "token_cancel", jobsrv_token_cancel(w->tokens[token], &reason),
+  got = jobsrv_token_cancel(w->tokens[token], &reason);
+  want_code(w, "token_cancel", got,
             m_token_cancel(&w->m, token, (int) reason.code));
 }

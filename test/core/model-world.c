@@ -60,6 +60,7 @@ void say(world *w, const char *format, ...) {
 void differ(world *w, const char *format, ...) {
   va_list list;
 
+  w->m.ambiguous |= w->m.crossed;
   if (w->fault[0] != '\0' || w->m.ambiguous)
     return;
   va_start(list, format);
@@ -110,8 +111,11 @@ static void on_hook(jobsrv_hook_t *hook,
   mjob *j = jobsrv_job_data(job);
 
   w->activity++;
-  j->job = job;
-  j->seen.n++;
+  if (j->seen.n++ == 0) {
+    j->job = job;
+    j->handle = jobsrv_job_handle(job);
+    jobsrv_job_id(job, j->id);
+  }
   j->seen.hash =
       (j->seen.hash ^ (uint64_t) ((int) from * 16 + (int) to + 1)) * 1099511;
   if (jobsrv_job_state(job) != to)
@@ -388,6 +392,12 @@ void world_free_jobs(world *w) {
 
 /* ---- going on ---- */
 
+/* What the library tells from here on belongs to the next calls. */
+void world_mark(world *w) {
+  w->m.seen_from = w->m.started = w->nseen;
+  w->m.turns++;
+}
+
 static void world_quiet(world *w) {
   uint64_t before;
   int rounds = 0;
@@ -421,7 +431,7 @@ void world_advance(world *w, uint64_t to) {
     next = next < to ? next : to;
     if (next < now)
       next = now;
-    w->m.seen_from = w->m.started = w->nseen;
+    world_mark(w);
     jobsrv_manual_clock_advance(&w->clock, (next - now) * 1000000);
     m_tick(&w->m, next);
     world_settle(w);
@@ -474,7 +484,7 @@ void world_close(world *w) {
     was_live[i] = (char) m_live(&w->m.jobs[i]);
   for (int i = 1; i <= MODEL_TOKENS; i++)
     jobsrv_token_unref(w->tokens[i]);
-  w->m.seen_from = w->m.started = w->nseen;
+  world_mark(w);
   jobsrv_close(w->srv, on_closed, w);
   if (!jobsrv_run_until(&w->loop, is_closed, w, 5000))
     differ(w, "the close never called back");

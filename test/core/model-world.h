@@ -63,6 +63,7 @@ int world_open(world *w, uint64_t seed, int features);
 void world_step(world *w, uint64_t number);
 /* Ends the episode, whatever it has come to. */
 void world_close(world *w);
+void world_mark(world *w);
 void world_settle(world *w);
 void world_advance(world *w, uint64_t to);
 void world_compare(world *w);

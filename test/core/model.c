@@ -62,12 +62,22 @@ void m_move(model *m, mjob *j, int to) {
     m_left_class(m, j->spec.op, j->spec.priority);
 }
 
-static int rank(const model *m, const mjob *j) {
-  int i = m->seen_from;
+/* Where the library tells of the next transition of this job. */
+int m_told_next(const model *m, const mjob *j) {
+  uint64_t before = j->seen.n;
 
-  while (i < *m->nseen && m->seen[i].job != j)
-    i++;
-  return i;
+  for (int i = 0; i < *m->nseen; i++)
+    before -= m->seen[i].job == j;
+  for (int i = 0; i < *m->nseen; i++)
+    if (m->seen[i].job == j && before++ == j->want.n)
+      return i;
+  return *m->nseen;
+}
+
+int m_is_asked(const model *m, const mjob *j) {
+  int at = m_told_next(m, j);
+
+  return at < *m->nseen && m->seen[at].from == m->seen[at].to;
 }
 
 int m_several(model *m, mjob **to, m_which which, const mjob *of) {
@@ -79,7 +89,7 @@ int m_several(model *m, mjob **to, m_which which, const mjob *of) {
 
     if (!m_live(j) || (which != NULL && !which(j, of)))
       continue;
-    while (at > 0 && rank(m, to[at - 1]) > rank(m, j)) {
+    while (at > 0 && m_told_next(m, to[at - 1]) > m_told_next(m, j)) {
       to[at] = to[at - 1];
       at--;
     }
@@ -181,12 +191,12 @@ static void fire(model *m, mjob *j, mtimer_kind kind) {
     case T_ATTEMPT: ask_attempt(m, j, JOBSRV_REASON_ATTEMPT_TIMEOUT); break;
     case T_SILENCE: ask_attempt(m, j, JOBSRV_REASON_SILENCE); break;
     case T_GRACE: stuck(m, j); break;
-    case T_LAST:
-      if (j->attempt_asked != 0 && j->asked == 0)
-        m->ambiguous = 1, m->why = "B8";
-      m_cancel(m, j, JOBSRV_REASON_LAST_WATCHER);
+    case T_LAST: m_cancel(m, j, JOBSRV_REASON_LAST_WATCHER); break;
+    case T_EXPIRE:
+      m_retain(m);
+      if (j->known)
+        m_expire(m, j);
       break;
-    case T_EXPIRE: m_expire(m, j); break;
     default: break;
   }
 }
@@ -221,16 +231,16 @@ static void look_for_ties(model *m, mjob *first, mtimer_kind kind) {
       if (k == T_EXPIRE && kind == T_EXPIRE)
         continue;
       if (j == first || k != (int) kind || related(j) || related(first))
-        m->ambiguous = 1, m->why = "two clocks at once";
+        m->ambiguous = 1; /* two clocks at once */
     }
     if ((j->hold & H_WALL) && m_live(j) && j->run_at == m->wall)
-      m->ambiguous = 1, m->why = "a clock and a wall time at once";
+      m->ambiguous = 1; /* a clock and a wall time at once */
   }
   for (int i = 0; i < MODEL_WAITS; i++)
     if (m->waits[i].in_use && m->waits[i].timer.at == now)
-      m->ambiguous = 1, m->why = "a clock and a wait at once";
+      m->ambiguous = 1; /* a clock and a wait at once */
   if (m->drain.at == now)
-    m->ambiguous = 1, m->why = "a clock and the drain at once";
+    m->ambiguous = 1; /* a clock and the drain at once */
 }
 
 void m_time_out(model *m, mwait *w) {
@@ -256,13 +266,20 @@ static void due_wall(model *m) {
     n += m_live(&m->jobs[i]) && (m->jobs[i].hold & H_WALL) &&
          m->jobs[i].run_at <= m->wall;
   if (n > 1)
-    m->ambiguous = 1, m->why = "two wall times at once";
+    m->ambiguous = 1; /* two wall times at once */
   for (int i = m->first; i < m->njobs; i++) {
     mjob *j = &m->jobs[i];
 
     if (m_live(j) && (j->hold & H_WALL) && j->run_at <= m->wall)
       m_release(m, j, H_WALL);
   }
+}
+
+static int earlier_told(const model *m, const mjob *a, const mjob *b,
+                        int otherwise) {
+  int i = m_told_next(m, a), k = m_told_next(m, b);
+
+  return i != k ? i < k : otherwise;
 }
 
 /* What is due next; of several at one time, what the library took first. */
@@ -278,9 +295,7 @@ static mjob *due(const model *m, mtimer_kind *kind) {
         continue;
       u = first != NULL ? &first->timers[*kind] : t;
       if (first == NULL || t->at < u->at ||
-          (t->at == u->at && (rank(m, j) < rank(m, first) ||
-                              (rank(m, j) == rank(m, first) &&
-                               t->order < u->order))))
+          (t->at == u->at && earlier_told(m, j, first, t->order < u->order)))
         first = j, *kind = (mtimer_kind) k;
     }
   return first;
@@ -298,11 +313,12 @@ void m_tick(model *m, uint64_t now) {
   }
   for (int i = 0; i < MODEL_WAITS; i++)
     if (m->drain.at == now && m->waits[i].in_use && m->waits[i].timer.at == now)
-      m->ambiguous = 1, m->why = "the drain and a wait at once";
+      m->ambiguous = 1; /* the drain and a wait at once */
   due_waits(m);
   due_wall(m);
   if (m->drain.at != 0 && m->drain.at <= now)
     drain_is_over(m);
+  m_retain(m);
 }
 
 void m_set_wall(model *m, uint64_t wall) {
@@ -311,13 +327,21 @@ void m_set_wall(model *m, uint64_t wall) {
   due_wall(m);
 }
 
+/*
+ * What becomes runnable at the same moment does so in the order in which the
+ * library says so; what does later stands behind it.
+ */
+uint64_t m_queue_order(model *m, const mjob *j) {
+  return (m->turns << 16) + (uint64_t) m_told_next(m, j);
+}
+
 /* ---- becoming runnable ---- */
 
 void m_enqueue(model *m, mjob *j) {
   j->hold = 0;
   j->queued = m->now + 1;
   j->wall_queued = m->wall;
-  j->order = ++m->queue_orders;
+  j->order = m_queue_order(m, j);
   j->run_at = 0;
   m_disarm(j, T_WATCHED);
   m_disarm(j, T_RETRY);
@@ -349,6 +373,16 @@ uint32_t m_position(const model *m, const mjob *j) {
 
 /* ---- asking to stop ---- */
 
+/*
+ * A job that waits for others is told of their ends and asked to stop with its
+ * parent in one and the same cascade: which comes first is not said.
+ */
+void m_cross(model *m, const mjob *parent) {
+  for (int i = m->first; i < m->njobs; i++)
+    if (m->jobs[i].spec.parent == parent && m->jobs[i].told == m->turns)
+      m->crossed = 1;
+}
+
 static void stop(model *m, mjob *j) {
   const mop *op = j->spec.op >= 0 ? &m->ops[j->spec.op] : NULL;
   uint64_t grace = op != NULL && op->grace != 0 ? op->grace : m->options.grace;
@@ -370,8 +404,12 @@ static void ask_children(model *m, const mjob *parent);
 /* This attempt is to stop; what becomes of the job is seen when it has. */
 static void ask_attempt(model *m, mjob *j, int reason) {
   j->attempt_asked = reason + 1;
+  j->asking = 1;
+  j->asked_in = m->turns;
+  m_cross(m, j);
   stop(m, j);
   ask_children(m, j);
+  j->asking = 0;
 }
 
 static int is_child(const mjob *j, const mjob *parent) {
@@ -393,7 +431,11 @@ int m_ask(model *m, mjob *j, int reason) {
     return JOBSRV_EENDED;
   if (j->asked != 0)
     return JOBSRV_ESETTLED;
+  if (j->asking) /* by what its own stop brought about */
+    m->ambiguous = 1; /* asked while it is asked */
   j->asked = reason + 1;
+  j->asked_in = m->turns;
+  m_cross(m, j);
   m_disarm(j, T_LAST);
   if (reason <= JOBSRV_REASON_PARENT) /* a clock makes no request */
     m_hook(m, j, j->state, j->state);
@@ -432,124 +474,4 @@ int m_token_cancel(model *m, int token, int reason) {
       all[some++] = all[i];
   m_sweep(m, all, some, reason, 0);
   return 0;
-}
-
-/* ---- the end ---- */
-
-void m_expire(model *m, mjob *j) {
-  int at = 0;
-
-  while (m->ended[at] != j)
-    at++;
-  for (m->nended--; at < m->nended; at++)
-    m->ended[at] = m->ended[at + 1];
-  j->known = 0;
-  m_disarm(j, T_EXPIRE);
-  j->gone = m->now;
-  m->gone[m->ngone++] = j->number;
-  m->stats.expired++;
-}
-
-static uint32_t retained_of(const model *m, int state, mjob **oldest) {
-  uint32_t n = 0;
-
-  *oldest = NULL;
-  for (int i = 0; i < m->nended; i++) {
-    if (state >= 0 && m->ended[i]->state != state)
-      continue;
-    if (n++ == 0)
-      *oldest = m->ended[i];
-  }
-  return n;
-}
-
-static void retain(model *m, mjob *j) {
-  uint32_t cap = m->options.max_of[j->state - JOBSRV_STATE_COMPLETED];
-  mjob *oldest;
-
-  m->ended[m->nended++] = j;
-  if (cap != 0 && retained_of(m, j->state, &oldest) > cap)
-    m_expire(m, oldest);
-  if (retained_of(m, -1, &oldest) > m->options.max_retained)
-    m_expire(m, oldest);
-}
-
-static uint64_t retention(const model *m, const mjob *j) {
-  static const mop none;
-  const mop *op = j->spec.op >= 0 ? &m->ops[j->spec.op] : &none;
-  const moptions *o = &m->options;
-  uint64_t own = j->state == JOBSRV_STATE_FAILED      ? op->retain_failed
-                 : j->state == JOBSRV_STATE_CANCELLED ? op->retain_cancelled
-                                                      : 0;
-  uint64_t all = j->state == JOBSRV_STATE_FAILED      ? o->retain_failed
-                 : j->state == JOBSRV_STATE_CANCELLED ? o->retain_cancelled
-                                                      : 0;
-
-  if (j->spec.retain != 0)
-    return j->spec.retain;
-  if (own != 0 || op->retain != 0)
-    return own != 0 ? own : op->retain;
-  return all != 0 ? all : o->retain;
-}
-
-static int waits_for_one(const mjob *j, const mjob *of) {
-  (void) of;
-  return (j->hold & (H_AFTER | H_REPLACE)) != 0;
-}
-
-/* Those that waited for it. */
-static void tell_others(model *m, mjob *j) {
-  mjob *all[MODEL_LIVE];
-  int n = m_several(m, all, waits_for_one, NULL);
-
-  for (int i = 0; i < n; i++) {
-    mjob *o = all[i];
-    int pending = 0, failed = 0;
-
-    if (!m_live(o) || o->swept)
-      continue;
-    for (int k = 0; k < 3; k++)
-      if (o->replaces[k] == j)
-        o->replaces[k] = NULL;
-    if ((o->hold & H_REPLACE) && o->replaces[0] == NULL &&
-        o->replaces[1] == NULL && o->replaces[2] == NULL)
-      m_release(m, o, H_REPLACE);
-    if (!(o->hold & H_AFTER))
-      continue;
-    for (size_t k = 0; k < o->spec.nafter; k++) {
-      pending += !m_terminal(o->spec.after[k]->state);
-      failed += m_terminal(o->spec.after[k]->state) &&
-                o->spec.after[k]->state != JOBSRV_STATE_COMPLETED;
-    }
-    if (failed > 0 && !o->spec.any_end)
-      m_end(m, o, JOBSRV_STATE_FAILED, "dependency_failed", 0);
-    else if (pending == 0)
-      m_release(m, o, H_AFTER);
-  }
-}
-
-void m_end(model *m, mjob *j, int outcome, const char *code, int retryable) {
-  for (int kind = 0; kind < T_MAX; kind++)
-    m_disarm(j, (mtimer_kind) kind);
-  j->hold = 0;
-  j->run_at = 0;
-  j->code = code;
-  j->retryable = retryable;
-  j->finished = m->now + 1;
-  j->wall_finished = m->wall;
-  j->end_order = ++m->end_orders;
-  j->prompt = 0;
-  m_move(m, j, outcome);
-  m->stats.completed += outcome == JOBSRV_STATE_COMPLETED;
-  m->stats.failed += outcome == JOBSRV_STATE_FAILED;
-  m->stats.cancelled += outcome == JOBSRV_STATE_CANCELLED;
-  retain(m, j);
-  if (outcome != JOBSRV_STATE_COMPLETED || j->asked != 0 ||
-      j->attempt_asked != 0)
-    ask_children(m, j);
-  if (!m->closed)
-    tell_others(m, j);
-  /* What ends with it is due at the same time, and armed first. */
-  if (j->known)
-    m_arm(m, j, T_EXPIRE, m_later(m->now, retention(m, j)));
 }

@@ -45,7 +45,7 @@ enum {
   F_FROM = 1 << 18,    /* jobsrv_submit_from() */
   F_INFO = 1 << 19,    /* more members of the info, more refusals */
   MODEL_ALL = (1 << 20) - 1,
-  MODEL_FEATURES = MODEL_ALL & ~(F_AFTER | F_PARENT)
+  MODEL_FEATURES = MODEL_ALL
 };
 
 /* What an operation does when it is started, and when asked to stop. */
@@ -151,7 +151,6 @@ struct mjob {
   int state;
   int known;            /* in the registry: live or retained */
   uint32_t attempt;
-  int swept;            /* it is about to be asked, with others */
   int resumed;          /* queued to go on, not to begin an attempt */
   int snoozed;
   uint64_t created, started, queued, finished;  /* + 1; 0: not yet */
@@ -165,6 +164,8 @@ struct mjob {
   uint64_t left_attempt, left_silence;  /* while suspended */
   int asked;            /* reason + 1; 0: not asked to stop */
   int attempt_asked;    /* the same, for this attempt only */
+  uint64_t told, asked_in, ended_in; /* in which turn, last */
+  int asking;           /* its attempt is being asked to stop */
   int deadline_over;    /* while the attempt was to stop */
   int stuck_calls;
   int abandoned, cancellable, answered, late;
@@ -193,7 +194,6 @@ typedef struct {
   size_t n;
   int settled_at_call;  /* it was met when it was asked for */
   mtimer timer;
-  int forever;
   int calls, status;    /* what is to be */
   mjob *by;             /* NULL: any of its jobs, or none */
   int seen_calls, seen_status;
@@ -215,16 +215,18 @@ typedef struct {
   uint64_t now;         /* ms of the episode */
   uint64_t wall;        /* ms of wall time at `now` */
   int wall_set;         /* it has been moved: foretold times are not exact */
-  uint64_t orders, queue_orders, end_orders;
+  uint64_t orders, turns, end_orders;
   int features;
+  int crossed;          /* the order of a cascade matters in this step */
   int ambiguous;        /* two readings: nothing more to compare */
-  const char *why;      /* of that */
   moptions options;
   mop ops[MODEL_OPS];
   mjob *jobs;           /* MODEL_JOBS of them, all that there were */
   int first, njobs;     /* known ones are in between */
   mjob **ended;         /* retained, oldest first */
   int nended;
+  mjob *fresh[2 * MODEL_LIVE]; /* ended, not yet among them */
+  int nfresh;
   int *gone;            /* numbers of expired ones, oldest first */
   int ngone;
   /* By how many starts a class was passed over: at least, and at most. */
@@ -246,6 +248,10 @@ typedef struct {
 typedef int (*m_which)(const mjob *j, const mjob *of);
 
 /* Those live ones, in the order in which the library took them. */
+/* What the library did with it next was to ask it to stop. */
+int m_is_asked(const model *m, const mjob *j);
+/* Where in `seen` that is; *nseen when there is none. */
+int m_told_next(const model *m, const mjob *j);
 int m_several(model *m, mjob **to, m_which which, const mjob *of);
 
 int m_terminal(int state);
@@ -294,9 +300,14 @@ void m_answer(model *m, mjob *j, int answer);
 void m_drain(model *m, uint64_t deadline);
 void m_sweep(model *m, mjob **all, int n, int reason, int abandon);
 void m_close(model *m);
+void m_resume(model *m, mjob *j);
 void m_start(model *m, mjob *j);
 void m_dispatch(model *m);
 uint64_t m_next_rate(const model *m);
 void m_expire(model *m, mjob *j);
+void m_retain(model *m);
+/* Its order of being asked and told with others matters: see there. */
+void m_cross(model *m, const mjob *parent);
+uint64_t m_queue_order(model *m, const mjob *j);
 
 #endif /* JOBSRV_TEST_CORE_MODEL_H */
