@@ -155,14 +155,13 @@ static void the_locale_does_not_matter(void **state) {
   double got;
 
   (void) state;
-  if (setlocale(LC_ALL, "de_DE.UTF-8") == NULL)
-    skip();
+  assert_non_null(setlocale(LC_NUMERIC, "de_DE.UTF-8"));
   assert_int_equal(jobsrv__decimal_double("1.5", 3, &got), 0);
   assert_true(got == 1.5);
   assert_int_equal(jobsrv__decimal_double("123456789.123456789012345", 25,
                                           &got), 0);
   assert_true(got == 123456789.123456789012345);
-  setlocale(LC_ALL, "C");
+  (void) setlocale(LC_NUMERIC, "C");
 }
 
 static void is_integer(const char *text, int64_t want) {
