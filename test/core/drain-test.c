@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
+/* Row 31: a bounded end, and a second call that hurries it. */
+
 #include "fixture.h"
 
 static void on_drained(jobsrv_t *srv, void *data) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
+/* Rows 1 and 3: the life of a job, and the hooks on it. */
+
 #include "fixture.h"
 
 static void count_release(void *data) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
+/* Rows 26 and 75: one winner, whichever thread is faster. */
+
 #include "test.h"
 
 #include "jobsrv/testing.h"

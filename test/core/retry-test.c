@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Rows 19 and 20: retry, permanent failure, retry-after, snooze. */
+/* Rows 19, 20 and 80: retry, final failures, snooze, checkpoints. */
 
 #include "core/work.h"
 

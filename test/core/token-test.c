@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
+/* Row 25: the token tree, and reasons that go down it. */
+
 #include "fixture.h"
 
 typedef struct {
