@@ -166,8 +166,8 @@ void m_end(model *m, mjob *j, int outcome, const char *code, int retryable) {
   j->run_at = 0;
   j->code = code;
   j->retryable = retryable;
-  j->ended_in = m->turns;
   m_cross(m, j);
+  j->ended_in = m->turns;
   j->finished = m->now + 1;
   j->wall_finished = m->wall;
   j->end_order = ++m->end_orders;

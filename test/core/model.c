@@ -375,12 +375,20 @@ uint32_t m_position(const model *m, const mjob *j) {
 
 /*
  * A job that waits for others is told of their ends and asked to stop with its
- * parent in one and the same cascade: which comes first is not said.
+ * parent in one and the same cascade, or a circle of both leads back to a
+ * child: which comes first is not said. `parent` is asked, or ends.
  */
 void m_cross(model *m, const mjob *parent) {
-  for (int i = m->first; i < m->njobs; i++)
-    if (m->jobs[i].spec.parent == parent && m->jobs[i].told == m->turns)
+  int first = parent->asked_in != m->turns && parent->ended_in != m->turns;
+
+  for (int i = m->first; i < m->njobs; i++) {
+    const mjob *j = &m->jobs[i];
+
+    if (j->spec.parent == parent &&
+        (j->told == m->turns || (first && (j->asked_in == m->turns ||
+                                           j->ended_in == m->turns))))
       m->crossed = 1;
+  }
 }
 
 static void stop(model *m, mjob *j) {
@@ -405,8 +413,8 @@ static void ask_children(model *m, const mjob *parent);
 static void ask_attempt(model *m, mjob *j, int reason) {
   j->attempt_asked = reason + 1;
   j->asking = 1;
-  j->asked_in = m->turns;
   m_cross(m, j);
+  j->asked_in = m->turns;
   stop(m, j);
   ask_children(m, j);
   j->asking = 0;
@@ -434,8 +442,8 @@ int m_ask(model *m, mjob *j, int reason) {
   if (j->asking) /* by what its own stop brought about */
     m->ambiguous = 1; /* asked while it is asked */
   j->asked = reason + 1;
-  j->asked_in = m->turns;
   m_cross(m, j);
+  j->asked_in = m->turns;
   m_disarm(j, T_LAST);
   if (reason <= JOBSRV_REASON_PARENT) /* a clock makes no request */
     m_hook(m, j, j->state, j->state);
