@@ -19,7 +19,6 @@
 #include "core/registry.h"
 #include "core/unique.h"
 #include "core/wheel_wake.h"
-#include "core/wheel_wake.h"
 #include "jobsrv/json.h"
 #include "jobsrv/operation.h"
 
