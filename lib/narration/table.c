@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "base/width.h"
 #include "narration/encode.h"
+#include "narration/show.h"
 
 #include <string.h>
 
@@ -23,6 +24,7 @@ typedef struct column_s {
 typedef struct table_s {
   jobsrv__buf_t *out;
   jobsrv__buf_t cell; /* the text of the one that is looked at */
+  jobsrv__buf_t text; /* of a string, before it is made harmless */
   const char *indent;
   column_t columns[JOBSRV__TABLE_COLUMNS];
   size_t ncolumns;
@@ -85,30 +87,33 @@ static int same_key(span_t a, span_t b) {
 
 /* ---- cells ---- */
 
-static void put_character(jobsrv__buf_t *buf, uint32_t cp) {
-  char text[4];
+/* A string's content, about as much as can be shown of it. */
+static void put_string(table_t *table, const char *p, const char *end) {
+  enum { ENOUGH = JOBSRV__TABLE_CELL * 64 };
+  jobsrv__buf_t *text = &table->text;
+  char bytes[4];
 
-  if (jobsrv__text_risky(cp))
-    (void) jobsrv__buf_printf(buf, cp < 0x100 ? "\\x%02x" : "\\u%04x",
-                              (unsigned int) cp);
-  else
-    (void) jobsrv__buf_append(buf, text, jobsrv__utf8_encode(text, cp));
+  jobsrv__buf_reset(text);
+  while (p < end && text->len < ENOUGH && text->failed == 0)
+    (void) jobsrv__buf_append(
+        text, bytes,
+        jobsrv__utf8_encode(bytes, jobsrv__json_string_next(&p, end)));
+  if (text->len > 0)
+    jobsrv__show(&table->cell, text->data, text->len);
+  if (text->failed != 0)
+    table->cell.failed = text->failed;
 }
 
 /* Puts the value's text into `cell`, cut; returns its width. */
 static size_t cell(table_t *table, span_t value) {
-  enum { ENOUGH = JOBSRV__TABLE_CELL * 64 };
   jobsrv__buf_t *buf = &table->cell;
   size_t kept, width;
-  const char *p;
 
   jobsrv__buf_reset(buf);
   if (value.at == NULL)
     (void) jobsrv__buf_putc(buf, '-');
   else if (*value.at == '"')
-    for (p = value.at + 1;
-         p < value.end - 1 && buf->len < ENOUGH && buf->failed == 0;)
-      put_character(buf, jobsrv__json_string_next(&p, value.end - 1));
+    put_string(table, value.at + 1, value.end - 1);
   else if (*value.at == '[')
     (void) jobsrv__buf_printf(buf, "[%u]", count_of(value));
   else if (*value.at == '{')
@@ -292,6 +297,7 @@ int jobsrv__table_put(jobsrv__buf_t *buf,
   if (err != 0)
     return err;
   jobsrv__buf_init(&table.cell, buf->alloc, 0);
+  jobsrv__buf_init(&table.text, buf->alloc, 0);
   all.at = jobsrv__json_skip_space(json, json + len);
   all.end = jobsrv__json_skip_value(all.at, json + len);
   (void) jobsrv__buf_puts(buf, indent);
@@ -311,6 +317,7 @@ int jobsrv__table_put(jobsrv__buf_t *buf,
     (void) PUT(buf, "\xe2\x80\xa6 and more columns");
   }
   jobsrv__buf_free(&table.cell);
+  jobsrv__buf_free(&table.text);
   err = buf->failed;
   if (err != 0) {
     buf->len = from;

@@ -3,9 +3,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/options.h"
-#include "base/utf8.h"
-#include "narration/encode.h"
 #include "narration/narration.h"
+#include "narration/show.h"
 #include "narration/table.h"
 #include "narration/writer.h"
 
@@ -24,28 +23,9 @@ typedef struct console_s {
   int colour;
 } console_t;
 
-/* Text as it may stand on a terminal, on one line. */
 static void put_text(jobsrv__buf_t *buf, const char *text) {
-  size_t n = text != NULL ? strlen(text) : 0;
-  const char *plain = text;
-  size_t step;
-  uint32_t cp;
-  int bad;
-
-  for (; n > 0; text += step, n -= step) {
-    step = jobsrv__utf8_next(text, n, &cp, &bad);
-    if (!bad && !jobsrv__text_risky(cp))
-      continue;
-    (void) jobsrv__buf_append(buf, plain, (size_t) (text - plain));
-    if (bad)
-      (void) jobsrv__buf_append(buf, "\xef\xbf\xbd", 3);
-    else
-      (void) jobsrv__buf_printf(buf, cp < 0x100 ? "\\x%02x" : "\\u%04x",
-                                (unsigned int) cp);
-    plain = text + step;
-  }
-  if (text != plain)
-    (void) jobsrv__buf_append(buf, plain, (size_t) (text - plain));
+  if (text != NULL)
+    jobsrv__show(buf, text, strlen(text));
 }
 
 static const char *colour_of(int level) {
