@@ -52,6 +52,8 @@ typedef struct jobsrv_sse_options_s {
   uint32_t body_timeout_ms;     /* 0: 30,000; past it 408 */
   uint32_t silent_timeout_ms;   /* 0: 10,000 from accept to the first byte */
   uint32_t keepalive_idle_ms;   /* 0: 60,000 between requests */
+  uint32_t answer_timeout_ms;   /* 0: 120,000 for an answer of the host's that
+                                   comes later; past it 503 */
   uint32_t write_stall_ms;      /* 0: 20,000 without progress of a write */
   uint32_t heartbeat_ms;        /* 0: 15,000 without a write on a stream */
   uint32_t retry_ms;            /* 0: 2,000; 1,000..60,000 */

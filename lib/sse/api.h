@@ -17,11 +17,12 @@ enum {
 
 enum { JOBSRV__SEGMENT_SIZE = 129 };
 
-/* A handler answers, now or later. `id` is the decoded {id} of the path. */
-typedef void (*jobsrv__handler_cb)(jobsrv__request_t *request, const char *id);
+/* Puts the library's own routes in. Returns 0 or UV_ENOMEM. */
+int jobsrv__routes_init(jobsrv_sse_t *sse);
 
-/* Looks at the head. Returns 1 to go on, 0 when it has answered. */
-typedef int (*jobsrv__precheck_cb)(jobsrv__request_t *request);
+/* Decodes the {id} of the path. Returns 1, or 0 when it is too long for one. */
+int jobsrv__route_id(const jobsrv__request_t *request,
+                     char id[JOBSRV__SEGMENT_SIZE]);
 
 /* A JSON answer that nobody may keep, HEAD included. */
 void jobsrv__respond_json(jobsrv__request_t *request,
@@ -77,14 +78,14 @@ int jobsrv__media_accepts(jobsrv__span_t accept,
 
 /* ---- the handlers ---- */
 
-int jobsrv__jobs_precheck(jobsrv__request_t *request);
-void jobsrv__jobs_create(jobsrv__request_t *request, const char *id);
-void jobsrv__jobs_list(jobsrv__request_t *request, const char *id);
-void jobsrv__jobs_record(jobsrv__request_t *request, const char *id);
-void jobsrv__jobs_cancel(jobsrv__request_t *request, const char *id);
-void jobsrv__jobs_stream(jobsrv__request_t *request, const char *id);
-void jobsrv__health(jobsrv__request_t *request, const char *id);
-void jobsrv__ready(jobsrv__request_t *request, const char *id);
+int jobsrv__jobs_precheck(jobsrv__request_t *request, void *data);
+void jobsrv__jobs_create(jobsrv__request_t *request, void *data);
+void jobsrv__jobs_list(jobsrv__request_t *request, void *data);
+void jobsrv__jobs_record(jobsrv__request_t *request, void *data);
+void jobsrv__jobs_cancel(jobsrv__request_t *request, void *data);
+void jobsrv__jobs_stream(jobsrv__request_t *request, void *data);
+void jobsrv__health(jobsrv__request_t *request, void *data);
+void jobsrv__ready(jobsrv__request_t *request, void *data);
 
 /*
  * Appends the job's record with its links; `flags` as of jobsrv_job_record().
@@ -99,8 +100,9 @@ int jobsrv__jobs_put_record(const jobsrv__request_t *request,
 void jobsrv__streams_leave(jobsrv_sse_t *sse);
 
 /*
- * The job that a path names, lent; NULL when it has answered 404 or 410.
+ * The job that the path's {id} names, lent; NULL when it has answered 404 or
+ * 410.
  */
-jobsrv_job_t *jobsrv__jobs_find(jobsrv__request_t *request, const char *id);
+jobsrv_job_t *jobsrv__jobs_find(jobsrv__request_t *request);
 
 #endif /* JOBSRV_SSE_API_H_ */

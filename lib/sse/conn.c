@@ -33,6 +33,20 @@ static void time_out_body(jobsrv__conn_t *conn) {
   jobsrv__conn_process(conn);
 }
 
+/* Whoever wanted to answer later is told before the client is. */
+static void time_out_answer(jobsrv__conn_t *conn) {
+  jobsrv__request_t *request = &conn->exchange->request;
+  jobsrv__problem_t problem = {.status = 503, .code = "timeout",
+                               .retry_after_s = 1};
+
+  if (request->is_answered)
+    return;
+  if (request->gone != NULL)
+    request->gone(request);
+  jobsrv__respond_problem(request, &problem,
+                          "the answer did not come in time");
+}
+
 static void on_deadline(jobsrv__conn_t *conn) {
   conn->deadline_ns = UINT64_MAX;
   switch (conn->stage) {
@@ -41,6 +55,9 @@ static void on_deadline(jobsrv__conn_t *conn) {
     break;
   case JOBSRV__CONN_BODY:
     time_out_body(conn);
+    break;
+  case JOBSRV__CONN_HANDLING:
+    time_out_answer(conn);
     break;
   case JOBSRV__CONN_STREAM:
     jobsrv__conn_stream_timeout(conn);

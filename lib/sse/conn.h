@@ -52,6 +52,12 @@ int jobsrv__conn_stream(jobsrv__request_t *request,
                         void *stream);
 
 /*
+ * The head may pass, after JOBSRV_SSE_LATER: goes on from the loop, never from
+ * within.
+ */
+void jobsrv__conn_pass(jobsrv__request_t *request);
+
+/*
  * Sends now, without waiting and without keeping anything.
  *
  * Returns how many bytes were taken: less than `len`, 0 too, when the socket is

@@ -18,6 +18,7 @@ jobsrv__exchange_t *jobsrv__exchange_get(jobsrv__conn_t *conn) {
     return NULL;
   jobsrv__buf_init(&exchange->in, conn->sse->alloc, 0);
   jobsrv__buf_init(&exchange->data, conn->sse->alloc, 0);
+  jobsrv__buf_init(&exchange->request.extra, conn->sse->alloc, 0);
   conn->exchange = exchange;
   return exchange;
 }
@@ -30,6 +31,7 @@ void jobsrv__exchange_free(jobsrv__conn_t *conn) {
   conn->exchange = NULL;
   jobsrv__buf_free(&exchange->in);
   jobsrv__buf_free(&exchange->data);
+  jobsrv__buf_free(&exchange->request.extra);
   jobsrv__free(conn->sse->alloc, exchange->memory);
   jobsrv__free(conn->sse->alloc, exchange);
 }
@@ -46,6 +48,7 @@ void jobsrv__exchange_end(jobsrv__conn_t *conn) {
     return;
   }
   jobsrv__buf_free(&exchange->data);
+  jobsrv__buf_free(&exchange->request.extra);
   jobsrv__free(conn->sse->alloc, exchange->memory);
   in = exchange->in;
   at = exchange->at;
@@ -53,6 +56,7 @@ void jobsrv__exchange_end(jobsrv__conn_t *conn) {
   exchange->in = in;
   exchange->at = at;
   jobsrv__buf_init(&exchange->data, conn->sse->alloc, 0);
+  jobsrv__buf_init(&exchange->request.extra, conn->sse->alloc, 0);
 }
 
 /* Ends of heads among the waiting bytes, which is near enough: a body that
@@ -211,6 +215,17 @@ static int after_handler(jobsrv__conn_t *conn) {
           exchange->request.is_answered);
 }
 
+/* Whoever is to answer has taken the request on, or has forgotten it. */
+static void wait_for_answer(jobsrv__conn_t *conn) {
+  jobsrv__request_t *request = &conn->exchange->request;
+  jobsrv__problem_t problem = {.status = 500, .code = "internal"};
+
+  if (request->gone == NULL)
+    jobsrv__respond_problem(request, &problem, "nobody has answered this");
+  else
+    jobsrv__conn_deadline_in(conn, conn->sse->options.answer_timeout_ms);
+}
+
 static int handle(jobsrv__conn_t *conn) {
   jobsrv__exchange_t *exchange = conn->exchange;
 
@@ -226,12 +241,29 @@ static int handle(jobsrv__conn_t *conn) {
     return after_handler(conn);
   }
   jobsrv__route_body(&exchange->request);
+  if (conn->stage == JOBSRV__CONN_HANDLING && !exchange->request.is_answered)
+    wait_for_answer(conn);
   return after_handler(conn);
 }
 
 static int refuse_early(jobsrv__conn_t *conn, int status, const char *detail) {
   jobsrv__conn_refuse(conn, status, code_of(status), 0, detail);
   return after_handler(conn);
+}
+
+/* The head may pass: its body is read. */
+static int read_body(jobsrv__conn_t *conn) {
+  jobsrv__exchange_t *exchange = conn->exchange;
+
+  if (exchange->is_body_done)
+    return handle(conn);
+  if (exchange->awaits_continue && exchange->at == exchange->in.len &&
+      jobsrv__conn_write(conn, "HTTP/1.1 100 Continue\r\n\r\n", 25) != 0)
+    return 0;
+  exchange->awaits_continue = 0;
+  conn->stage = JOBSRV__CONN_BODY;
+  jobsrv__conn_deadline_in(conn, conn->sse->options.body_timeout_ms);
+  return 1;
 }
 
 /* The head is whole: asks the routes whether its body is worth reading. */
@@ -242,6 +274,7 @@ static int begin_request(jobsrv__conn_t *conn) {
   jobsrv__body_limits_t limits = {options->max_body,
                                   options->max_chunk_extension,
                                   options->max_trailer_bytes};
+  jobsrv_sse_verdict_t verdict;
   int rc;
 
   conn->sse->stats.requests++;
@@ -268,18 +301,13 @@ static int begin_request(jobsrv__conn_t *conn) {
   exchange->is_body_done = rc == JOBSRV__BODY_DONE;
   exchange->awaits_continue = exchange->head.expects_continue &&
                               !exchange->is_body_done;
-  if (!jobsrv__route_head(request) || request->is_answered ||
-      conn->stage == JOBSRV__CONN_CLOSED)
-    return after_handler(conn);
-  if (exchange->is_body_done)
-    return handle(conn);
-  if (exchange->awaits_continue && exchange->at == exchange->in.len &&
-      jobsrv__conn_write(conn, "HTTP/1.1 100 Continue\r\n\r\n", 25) != 0)
-    return 0;
-  exchange->awaits_continue = 0;
-  conn->stage = JOBSRV__CONN_BODY;
-  jobsrv__conn_deadline_in(conn, options->body_timeout_ms);
-  return 1;
+  verdict = jobsrv__route_head(request);
+  if (conn->stage != JOBSRV__CONN_CLOSED && !request->is_answered) {
+    if (verdict == JOBSRV_SSE_NEXT)
+      return read_body(conn);
+    wait_for_answer(conn);
+  }
+  return after_handler(conn);
 }
 
 static int wait_for_request(jobsrv__conn_t *conn) {
@@ -371,6 +399,27 @@ static int step_flush(jobsrv__conn_t *conn) {
   return 1;
 }
 
+void jobsrv__conn_pass(jobsrv__request_t *request) {
+  jobsrv__conn_t *conn = request->conn;
+
+  conn->exchange->has_passed = 1;
+  if (!conn->is_processing)
+    jobsrv__conn_resume_later(conn);
+}
+
+/* With whoever answers, or held back until it may pass. */
+static int step_handling(jobsrv__conn_t *conn) {
+  jobsrv__exchange_t *exchange = conn->exchange;
+
+  if (exchange->request.is_answered)
+    return step_flush(conn);
+  if (!exchange->has_passed)
+    return 0;
+  exchange->has_passed = 0;
+  jobsrv__conn_deadline(conn, UINT64_MAX);
+  return read_body(conn);
+}
+
 static int step(jobsrv__conn_t *conn) {
   switch (conn->stage) {
   case JOBSRV__CONN_HEAD:
@@ -378,7 +427,7 @@ static int step(jobsrv__conn_t *conn) {
   case JOBSRV__CONN_BODY:
     return step_body(conn);
   case JOBSRV__CONN_HANDLING:
-    return conn->exchange->request.is_answered ? step_flush(conn) : 0;
+    return step_handling(conn);
   case JOBSRV__CONN_FLUSH:
     return step_flush(conn);
   case JOBSRV__CONN_STREAM:

@@ -78,6 +78,7 @@ struct jobsrv__exchange_s {
   uint8_t has_begun; /* the head's clock runs */
   uint8_t is_body_done;
   uint8_t awaits_continue; /* the client may be holding the body back */
+  uint8_t has_passed;      /* the head that was held back */
   jobsrv__head_t head;
   jobsrv__body_t body;
   jobsrv__buf_t data; /* of the body */

@@ -4,22 +4,22 @@
 
 #include <stdio.h>
 
-void jobsrv__health(jobsrv__request_t *request, const char *id) {
+void jobsrv__health(jobsrv__request_t *request, void *data) {
   char json[128];
   int len = snprintf(json, sizeof(json),
                      "{\"status\":\"ok\",\"version\":\"%s\",\"boot\":\"%s\"}",
                      jobsrv_version_string(), jobsrv_boot(request->sse->srv));
 
-  (void) id;
+  (void) data;
   jobsrv__respond_json(request, 200, NULL, json, (size_t) len);
 }
 
-void jobsrv__ready(jobsrv__request_t *request, const char *id) {
+void jobsrv__ready(jobsrv__request_t *request, void *data) {
   static const char json[] = "{\"status\":\"ready\"}";
   const jobsrv_t *srv = request->sse->srv;
   jobsrv_stats_t stats = { .size = sizeof(stats) };
 
-  (void) id;
+  (void) data;
   if (jobsrv_draining(srv)) {
     jobsrv__refuse_draining(request);
     return;

@@ -10,6 +10,7 @@
  */
 
 #include "jobsrv/sse.h"
+#include "jobsrv/sse_route.h"
 
 #include "base/buf.h"
 #include "base/id.h"
@@ -34,6 +35,8 @@
 typedef struct jobsrv__conn_s jobsrv__conn_t;
 typedef struct jobsrv__listener_s jobsrv__listener_t;
 typedef struct jobsrv__request_s jobsrv__request_t;
+typedef struct jobsrv__route_s jobsrv__route_t;
+typedef struct jobsrv__middleware_s jobsrv__middleware_t;
 typedef struct jobsrv__header_s jobsrv__header_t;
 
 struct jobsrv_sse_s {
@@ -60,6 +63,8 @@ struct jobsrv_sse_s {
   /* The other half's. */
   jobsrv_part_t part;
   jobsrv__id_pool_t ids;
+  jobsrv__queue_t routes;      /* in order of adding */
+  jobsrv__queue_t chain;       /* of middleware */
   jobsrv__queue_t streams;
   jobsrv__map_t streams_by_job;
   jobsrv__queue_t leaving;     /* streams that are over: see stream.c */
@@ -122,11 +127,13 @@ void jobsrv__http_closed(jobsrv_sse_t *sse);
  * Provided by route.c. The head of `request` is complete and well-formed, its
  * body is still to come.
  *
- * Returns 1 to go on: the body is read and jobsrv__route_body() called (right
- * after this call when there is no body); or 0 when it has called
- * jobsrv__respond() or one of its kin: a body is then read and thrown away.
+ * JOBSRV_SSE_NEXT: the body is read and jobsrv__route_body() called (right
+ * after this call when there is no body). JOBSRV_SSE_ANSWERED: it has called
+ * jobsrv__respond() or one of its kin, and a body is read and thrown away.
+ * JOBSRV_SSE_LATER: `request->gone` is set, and an answer or
+ * jobsrv__conn_pass() will come.
  */
-int jobsrv__route_head(jobsrv__request_t *request);
+jobsrv_sse_verdict_t jobsrv__route_head(jobsrv__request_t *request);
 
 /*
  * Provided by route.c. The whole of `request` is there. Answers by
@@ -140,6 +147,8 @@ void jobsrv__route_body(jobsrv__request_t *request);
  * response carries, whatever it is. Called once for each response, also for
  * what could not be parsed: then `request->n_headers` is 0.
  */
-void jobsrv__route_headers(jobsrv__request_t *request, jobsrv__buf_t *head);
+void jobsrv__route_headers(jobsrv__request_t *request,
+                           int status,
+                           jobsrv__buf_t *head);
 
 #endif /* JOBSRV_SSE_INTERNAL_H_ */

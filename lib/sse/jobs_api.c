@@ -93,11 +93,14 @@ static int check_json(jobsrv__request_t *request) {
   return 0;
 }
 
-jobsrv_job_t *jobsrv__jobs_find(jobsrv__request_t *request, const char *id) {
+jobsrv_job_t *jobsrv__jobs_find(jobsrv__request_t *request) {
   jobsrv_job_info_t info = { .size = sizeof(info) };
+  char id[JOBSRV__SEGMENT_SIZE];
   jobsrv_job_t *job;
-  int err = jobsrv_find(request->sse->srv, id, &job);
+  int err = JOBSRV_ENOJOB;
 
+  if (jobsrv__route_id(request, id))
+    err = jobsrv_find(request->sse->srv, id, &job);
   if (err == JOBSRV_EEXPIRED) {
     jobsrv__problem_t problem = { .status = 410, .code = "expired",
                                   .job_id = id };
@@ -140,7 +143,8 @@ static int unguard(jobsrv__request_t *request, const int *is_gone) {
 
 /* ---- POST P/jobs ---- */
 
-int jobsrv__jobs_precheck(jobsrv__request_t *request) {
+int jobsrv__jobs_precheck(jobsrv__request_t *request, void *data) {
+  (void) data;
   if (!jobsrv__media_is_json(
           jobsrv__request_header(request, "content-type", NULL))) {
     refuse_media(request);
@@ -286,12 +290,12 @@ static void create(jobsrv__request_t *request, const jobsrv_spec_t *spec) {
     refuse_submit(request, err, &mistake);
 }
 
-void jobsrv__jobs_create(jobsrv__request_t *request, const char *id) {
+void jobsrv__jobs_create(jobsrv__request_t *request, void *data) {
   const jobsrv_alloc_t *alloc = request->sse->alloc;
   jobsrv_spec_t spec;
   lent_t lent;
 
-  (void) id;
+  (void) data;
   if (!check_json(request))
     return;
   memset(&lent.options, 0, sizeof(lent.options));
@@ -343,9 +347,10 @@ static void respond_record(jobsrv__request_t *request,
   jobsrv__buf_free(&json);
 }
 
-void jobsrv__jobs_record(jobsrv__request_t *request, const char *id) {
-  jobsrv_job_t *job = jobsrv__jobs_find(request, id);
+void jobsrv__jobs_record(jobsrv__request_t *request, void *data) {
+  jobsrv_job_t *job = jobsrv__jobs_find(request);
 
+  (void) data;
   if (job != NULL)
     respond_record(request, 200, job);
 }
@@ -373,7 +378,8 @@ static int read_reason(jobsrv__request_t *request, char *text) {
   return 0;
 }
 
-void jobsrv__jobs_cancel(jobsrv__request_t *request, const char *id) {
+void jobsrv__jobs_cancel(jobsrv__request_t *request, void *data) {
+  char id[JOBSRV_ID_SIZE];
   jobsrv__problem_t refused = { .status = 409, .code = "not_cancellable",
                                 .job_id = id };
   char text[JOBSRV__REASON_SIZE];
@@ -382,9 +388,11 @@ void jobsrv__jobs_cancel(jobsrv__request_t *request, const char *id) {
   int is_gone;
   int err;
 
-  job = jobsrv__jobs_find(request, id);
+  (void) data;
+  job = jobsrv__jobs_find(request);
   if (job == NULL || !read_reason(request, text))
     return;
+  jobsrv_job_id(job, id);
   if (text[0] != '\0')
     reason.text = text;
 

@@ -232,12 +232,12 @@ static void put_jobs(jobsrv__request_t *request,
   }
 }
 
-void jobsrv__jobs_list(jobsrv__request_t *request, const char *id) {
+void jobsrv__jobs_list(jobsrv__request_t *request, void *data) {
   char cursor[CURSOR_SIZE];
   jobsrv__buf_t json;
   query_t query;
 
-  (void) id;
+  (void) data;
   if (!read_query(request, &query))
     return;
   jobsrv__buf_init(&json, request->sse->alloc, 0);

@@ -60,7 +60,15 @@ struct jobsrv__request_s {
   void (*gone)(jobsrv__request_t *request);
   void *data;
 
-  /* route's: the ids that go with the answer and the job. */
+  /* route's: what was found, and how far the chain has been passed. */
+  const jobsrv__route_t *route;       /* NULL: none */
+  const jobsrv__middleware_t *passed; /* NULL: nothing yet */
+  uint8_t is_open;
+  jobsrv__buf_t extra;                /* header lines of the host */
+  jobsrv_sse_gone_cb host_gone;
+  void *host_data;
+
+  /* the ids that go with the answer and the job */
   char request_id[JOBSRV__REQUEST_ID_MAX + 1];
   char correlation_id[JOBSRV__REQUEST_ID_MAX + 1];
 };

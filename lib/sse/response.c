@@ -73,7 +73,7 @@ static void put_start(jobsrv__buf_t *buf,
     (void) jobsrv__buf_puts(buf, "Connection: close\r\n");
   else if (request->minor == 0)
     (void) jobsrv__buf_puts(buf, "Connection: keep-alive\r\n");
-  jobsrv__route_headers(request, buf);
+  jobsrv__route_headers(request, status, buf);
 }
 
 static int has_no_content(int status) {

@@ -1,109 +1,75 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "sse/api.h"
+#include "sse/chain.h"
+#include "sse/route_table.h"
+
+#include "base/options.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/*
- * One table of all that is served. A pattern's segments are compared after
- * undoing percent-encoding; {id} takes any one segment.
- */
-typedef struct route_s {
-  jobsrv__method_t method;
-  const char *pattern;
-  jobsrv__handler_cb handler;
-  jobsrv__precheck_cb precheck; /* NULL: none */
-  unsigned int is_open : 1;     /* 1: at the top, for anyone who can connect */
-} route_t;
+/* ---- the library's own routes ---- */
 
-static const route_t routes[] = {
-  { JOBSRV__POST, "/jobs", jobsrv__jobs_create, jobsrv__jobs_precheck, 0 },
-  { JOBSRV__GET, "/jobs", jobsrv__jobs_list, NULL, 0 },
-  { JOBSRV__GET, "/jobs/{id}", jobsrv__jobs_record, NULL, 0 },
-  { JOBSRV__DELETE, "/jobs/{id}", jobsrv__jobs_cancel, NULL, 0 },
-  { JOBSRV__POST, "/jobs/{id}/cancel", jobsrv__jobs_cancel, NULL, 0 },
-  { JOBSRV__GET, "/jobs/{id}/stream", jobsrv__jobs_stream, NULL, 0 },
-  { JOBSRV__GET, "/health", jobsrv__health, NULL, 1 },
-  { JOBSRV__GET, "/ready", jobsrv__ready, NULL, 1 },
-};
+int jobsrv__routes_init(jobsrv_sse_t *sse) {
+  static const jobsrv_sse_route_t below[] = {
+    { .method = "GET", .pattern = "/jobs", .handler = jobsrv__jobs_list },
+    { .method = "GET", .pattern = "/jobs/{id}",
+      .handler = jobsrv__jobs_record },
+    { .method = "GET", .pattern = "/jobs/{id}/stream",
+      .handler = jobsrv__jobs_stream },
+    { .method = "POST", .pattern = "/jobs", .handler = jobsrv__jobs_create,
+      .head = jobsrv__jobs_precheck },
+    { .method = "POST", .pattern = "/jobs/{id}/cancel",
+      .handler = jobsrv__jobs_cancel },
+    { .method = "DELETE", .pattern = "/jobs/{id}",
+      .handler = jobsrv__jobs_cancel },
+  };
+  static const jobsrv_sse_route_t at_top[] = {
+    { .method = "GET", .pattern = "/health", .handler = jobsrv__health,
+      .is_open = 1 },
+    { .method = "GET", .pattern = "/ready", .handler = jobsrv__ready,
+      .is_open = 1 },
+  };
+  int err = 0;
 
-enum { ROUTES = sizeof(routes) / sizeof(routes[0]) };
-
-/* What a path leads to. */
-typedef struct {
-  unsigned int methods; /* bits of jobsrv__method_t */
-  const route_t *route; /* for the method that was asked for; may be NULL */
-  const route_t *any;   /* NULL: nothing is there */
-} found_t;
-
-/* ---- matching ---- */
-
-/*
- * Takes the pattern off the front of `*path`, segment by segment.
- * Returns 1 if all of it was there; `id` then holds what {id} stood for.
- */
-static int take(jobsrv__span_t *path, const char *pattern, char *id) {
-  jobsrv__span_t want = jobsrv__span(pattern, strlen(pattern));
-  jobsrv__span_t want_segment;
-  jobsrv__span_t segment;
-  char text[JOBSRV__SEGMENT_SIZE];
-  int len;
-
-  while (jobsrv__path_next(&want, &want_segment)) {
-    if (!jobsrv__path_next(path, &segment))
-      return 0;
-    len = jobsrv__percent_decode(segment, text, sizeof(text));
-    if (len < 0)
-      return 0;
-    if (jobsrv__span_is(want_segment, "{id}")) {
-      if (id != NULL)
-        memcpy(id, text, (size_t) len + 1);
-      continue;
-    }
-    if ((size_t) len != want_segment.len ||
-        memcmp(text, want_segment.data, want_segment.len) != 0)
-      return 0;
-  }
-  return 1;
+  for (size_t i = 0; err == 0 && i < sizeof(below) / sizeof(below[0]); i++)
+    err = jobsrv__routes_add(sse, sse->prefix, &below[i]);
+  for (size_t i = 0; err == 0 && i < sizeof(at_top) / sizeof(at_top[0]); i++)
+    err = jobsrv__routes_add(sse, "", &at_top[i]);
+  return err;
 }
 
-static int matches(const jobsrv__request_t *request,
-                   const route_t *route,
-                   char *id) {
-  jobsrv__span_t path = request->path;
+int jobsrv_sse_route(jobsrv_sse_t *sse, const jobsrv_sse_route_t *route) {
+  jobsrv_sse_route_t mine;
+  int err;
 
-  if (!route->is_open && !take(&path, request->sse->prefix, NULL))
-    return 0;
-  return take(&path, route->pattern, id) && path.len == 0;
+  JOBSRV__ASSERT_LOOP(sse->srv);
+  if (sse->is_closing)
+    return JOBSRV_ECLOSED;
+  err = jobsrv__options_read(&mine, sizeof(mine), sizeof(mine), route);
+  if (err != 0)
+    return err;
+  if (mine.method == NULL || mine.pattern == NULL)
+    return UV_EINVAL;
+  return jobsrv__routes_add(sse, "", &mine);
 }
 
-static void find(const jobsrv__request_t *request, found_t *found) {
-  jobsrv__method_t method =
-      request->method == JOBSRV__HEAD ? JOBSRV__GET : request->method;
+int jobsrv__route_id(const jobsrv__request_t *request,
+                     char id[JOBSRV__SEGMENT_SIZE]) {
+  jobsrv__span_t segment = jobsrv__routes_param(request, "id");
 
-  memset(found, 0, sizeof(*found));
-  for (size_t i = 0; i < ROUTES; i++) {
-    if (!matches(request, &routes[i], NULL))
-      continue;
-    found->any = &routes[i];
-    found->methods |= 1u << routes[i].method;
-    if (routes[i].method == method)
-      found->route = &routes[i];
-  }
+  return jobsrv__percent_decode(segment, id, JOBSRV__SEGMENT_SIZE) >= 0;
 }
 
 /* ---- answers ---- */
 
-static void respond_allow(jobsrv__request_t *request, unsigned int methods) {
+static void respond_allow(jobsrv__request_t *request) {
   jobsrv__problem_t problem = { .status = 405, .code = "method_not_allowed" };
   jobsrv__header_t allow = JOBSRV__HEADER("Allow", "");
-  char text[64];
+  char text[256];
 
-  (void) snprintf(text, sizeof(text), "%s%s%sOPTIONS",
-                  methods & (1u << JOBSRV__GET) ? "GET, HEAD, " : "",
-                  methods & (1u << JOBSRV__POST) ? "POST, " : "",
-                  methods & (1u << JOBSRV__DELETE) ? "DELETE, " : "");
+  jobsrv__routes_allow(request, text, sizeof(text));
   if (request->method == JOBSRV__OPTIONS) {
     allow.value = jobsrv__span(text, strlen(text));
     jobsrv__respond(request, 204, &allow, 1, NULL, NULL, 0);
@@ -156,44 +122,46 @@ void jobsrv__refuse_draining(jobsrv__request_t *request) {
 
 /* ---- from the HTTP half ---- */
 
-int jobsrv__route_head(jobsrv__request_t *request) {
-  static const unsigned int all =
-      1u << JOBSRV__GET | 1u << JOBSRV__POST | 1u << JOBSRV__DELETE;
-  found_t found;
-  int is_open;
+/* The chain is passed: is there anybody for it? */
+static jobsrv_sse_verdict_t ask_route(jobsrv__request_t *request) {
+  const jobsrv__route_t *route = request->route;
 
-  find(request, &found);
-  is_open = found.any != NULL && found.any->is_open;
-  if (!is_open && !jobsrv__auth_host(request))
-    return 0;
-  if (!jobsrv__auth_origin(request))
-    return 0;
-  if (!is_open && !jobsrv__auth_token(request))
-    return 0;
-
-  if (jobsrv__span_is(request->path, "*")) {
-    respond_allow(request, all);
-    return 0;
-  }
-  if (found.any == NULL) {
+  if (route != NULL)
+    return route->head == NULL || route->head(request, route->data)
+               ? JOBSRV_SSE_NEXT
+               : JOBSRV_SSE_ANSWERED;
+  if (jobsrv__span_is(request->path, "*") ||
+      jobsrv__routes_find(request).any != NULL)
+    respond_allow(request);
+  else
     jobsrv__refuse(request, 404, "not_found", 0,
                    "there is nothing at this path");
-    return 0;
-  }
-  if (found.route == NULL) {
-    respond_allow(request, found.methods);
-    return 0;
-  }
-  return found.route->precheck == NULL || found.route->precheck(request);
+  return JOBSRV_SSE_ANSWERED;
+}
+
+static jobsrv_sse_verdict_t go_on(jobsrv__request_t *request) {
+  jobsrv_sse_verdict_t verdict = jobsrv__chain_run(request);
+
+  return verdict == JOBSRV_SSE_NEXT ? ask_route(request) : verdict;
+}
+
+jobsrv_sse_verdict_t jobsrv__route_head(jobsrv__request_t *request) {
+  jobsrv__found_t found = jobsrv__routes_find(request);
+
+  request->route = found.route;
+  request->is_open = found.any != NULL && found.any->is_open;
+  return go_on(request);
+}
+
+void jobsrv_sse_next(jobsrv_sse_request_t *request) {
+  JOBSRV__ASSERT_LOOP(request->sse->srv);
+  request->gone = NULL;
+  if (go_on(request) == JOBSRV_SSE_NEXT)
+    jobsrv__conn_pass(request);
 }
 
 void jobsrv__route_body(jobsrv__request_t *request) {
-  char id[JOBSRV__SEGMENT_SIZE] = "";
-  found_t found;
-
-  find(request, &found);
-  (void) matches(request, found.route, id);
-  found.route->handler(request, id);
+  request->route->handler(request, request->route->data);
 }
 
 /* ---- the ids of a request ---- */
@@ -242,11 +210,17 @@ void jobsrv__request_ids(jobsrv__request_t *request) {
   take_id(request, "x-correlation-id", request->correlation_id);
 }
 
-void jobsrv__route_headers(jobsrv__request_t *request, jobsrv__buf_t *head) {
+void jobsrv__route_headers(jobsrv__request_t *request,
+                           int status,
+                           jobsrv__buf_t *head) {
+  if (request->n_headers > 0)
+    jobsrv__chain_response(request, status);
   jobsrv__request_ids(request);
   if (request->request_id[0] != '\0')
     jobsrv__buf_printf(head, "X-Request-Id: %s\r\n", request->request_id);
   if (request->correlation_id[0] != '\0')
     jobsrv__buf_printf(head, "X-Correlation-Id: %s\r\n",
                        request->correlation_id);
+  if (request->extra.len > 0)
+    (void) jobsrv__buf_append(head, request->extra.data, request->extra.len);
 }

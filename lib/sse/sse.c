@@ -5,8 +5,10 @@
 #include "base/alloc.h"
 #include "base/options.h"
 #include "sse/api.h"
+#include "sse/chain.h"
 #include "sse/frames.h"
 #include "sse/listener.h"
+#include "sse/route_table.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -34,6 +36,7 @@ typedef struct {
   XX(body_timeout_ms, 30000, 1, INT_MAX)                                      \
   XX(silent_timeout_ms, 10000, 1, INT_MAX)                                    \
   XX(keepalive_idle_ms, 60000, 1, INT_MAX)                                    \
+  XX(answer_timeout_ms, 120000, 1, INT_MAX)                                   \
   XX(write_stall_ms, 20000, 1, INT_MAX)                                       \
   XX(heartbeat_ms, 15000, 1, INT_MAX)                                         \
   XX(retry_ms, 2000, 1000, 60000)
@@ -172,6 +175,8 @@ static void free_all(jobsrv_sse_t *sse) {
   owner_t *owner = JOBSRV__CONTAINER(sse, owner_t, sse);
   jobsrv_alloc_t alloc = owner->alloc;
 
+  jobsrv__chain_free(sse);
+  jobsrv__routes_free(sse);
   jobsrv__map_free(&sse->streams_by_job);
   free_texts(sse);
   jobsrv__free(&alloc, owner);
@@ -221,6 +226,8 @@ int jobsrv_sse_new(jobsrv_sse_t **out,
   sse->loop = jobsrv_loop(srv);
   sse->options = read;
   sse->stats.size = sizeof(sse->stats);
+  jobsrv__queue_init(&sse->routes);
+  jobsrv__queue_init(&sse->chain);
   jobsrv__queue_init(&sse->streams);
   jobsrv__queue_init(&sse->leaving);
   jobsrv__id_pool_init(&sse->ids, jobsrv_options(srv)->random,
@@ -229,6 +236,10 @@ int jobsrv_sse_new(jobsrv_sse_t **out,
   jobsrv__map_init(&sse->streams_by_job, sse->alloc, seed);
   if (err == 0)
     err = copy_texts(sse, &read);
+  if (err == 0)
+    err = jobsrv__chain_init(sse);
+  if (err == 0)
+    err = jobsrv__routes_init(sse);
   if (err == 0)
     err = jobsrv__http_init(sse);
   if (err != 0) {

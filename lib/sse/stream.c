@@ -497,10 +497,11 @@ static void open_stream(jobsrv__request_t *request,
   jobsrv_job_watch(jobsrv_job_ref(job)); /* last: a hook may close us */
 }
 
-void jobsrv__jobs_stream(jobsrv__request_t *request, const char *id) {
-  jobsrv_job_t *job = jobsrv__jobs_find(request, id);
+void jobsrv__jobs_stream(jobsrv__request_t *request, void *data) {
+  jobsrv_job_t *job = jobsrv__jobs_find(request);
   resume_t resume;
 
+  (void) data;
   if (job == NULL || !may_open(request, job, &resume))
     return;
   if (request->method == JOBSRV__HEAD)
