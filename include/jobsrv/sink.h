@@ -46,6 +46,14 @@ typedef struct jobsrv_sink_filter_s {
   const char *action;
 } jobsrv_sink_filter_t;
 
+/* What goes when events come faster than a sink can write them. */
+typedef enum {
+  JOBSRV_OVERFLOW_DROP_NEWEST,
+  JOBSRV_OVERFLOW_DROP_OLDEST,
+  /* as the first; and of the progress of a job only the newest waits */
+  JOBSRV_OVERFLOW_COALESCE_PROGRESS
+} jobsrv_overflow_t;
+
 typedef struct jobsrv_sink_options_s {
   size_t size; /* set by jobsrv_sink_options_init() */
   int level;   /* 0: JOBSRV_INFO; events below do not come. State changes and

@@ -322,6 +322,22 @@ static void on_turn(jobsrv_t *srv) {
     jobsrv__logs_flush(srv);
 }
 
+int jobsrv__narration_lane(jobsrv_t *srv,
+                           jobsrv__outlet_t *outlet,
+                           const jobsrv__lane_options_t *options,
+                           jobsrv__lane_t **out) {
+  jobsrv__narration_t *narration = jobsrv__narration(srv);
+  int err = 0;
+
+  if (narration->writer == NULL)
+    err = jobsrv__writer_new(&narration->writer, &srv->alloc, srv->mailbox);
+  if (err == 0)
+    err = jobsrv__lane_new(out, narration->writer, outlet, options);
+  if (err != 0)
+    outlet->ops->close(outlet);
+  return err;
+}
+
 static void on_flushed(void *arg) {
   jobsrv__observer_done(arg);
 }

@@ -1,76 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "narration/writer.h"
-
 #include "base/alloc.h"
-#include "base/buf.h"
 #include "base/clock.h"
-#include "base/queue.h"
-#include "jobsrv/error.h"
+#include "narration/lane.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <uv.h>
 
-/*
- * Two buffers a lane: the loop appends to `back`, the thread writes `front` and
- * takes `back` for it when it is empty. The lock is held for copying lines and
- * exchanging buffers, never for writing.
- *
- * Pieces of at most PIPE_BUF after POLLOUT do not block on a pipe or a
- * terminal, unless another process fills it in between.
- */
 enum {
-  PIECE = 4096,
   STACK = 128 * 1024,
-  QUIET_MS = 100, /* at the end: so long without room, and it is given up */
-  MAX_LANES = 16
+  QUIET_MS = 100 /* at the end: so long without room, and it is given up */
 };
 
 static const uint64_t MS = 1000000;
-
-struct jobsrv__lane_s {
-  jobsrv__queue_t link;
-  jobsrv__writer_t *writer;
-  int fd;
-  size_t max;
-  const char *notice;
-  jobsrv__buf_t back;
-  jobsrv__buf_t front;      /* the thread's */
-  size_t written;           /* of front; the thread's */
-  size_t waiting;           /* bytes in both */
-  uint64_t dropped;
-  uint64_t announced;       /* of those */
-  int closed;
-  int broken;
-};
-
-struct jobsrv__writer_s {
-  jobsrv_alloc_t alloc;
-  pthread_mutex_t lock;
-  pthread_cond_t ended;
-  pthread_t thread;
-  unsigned int refs;        /* the loop's and the thread's */
-  jobsrv__mailbox_t *mailbox;
-  jobsrv__queue_t lanes;
-  unsigned int nlanes;
-  int wake[2];
-  int woken;
-  int stop;
-  int has_ended;
-  jobsrv__mail_t flushed;
-  int wanted;               /* somebody waits for `flushed` */
-  jobsrv__flushed_cb cb;
-  void *arg;
-};
 
 static void writer_unref(jobsrv__writer_t *writer) {
   jobsrv_alloc_t alloc = writer->alloc;
@@ -90,8 +37,7 @@ static void writer_unref(jobsrv__writer_t *writer) {
   jobsrv__mailbox_unref(mailbox);
 }
 
-/* Under the lock. */
-static void wake(jobsrv__writer_t *writer) {
+void jobsrv__writer_wake(jobsrv__writer_t *writer) {
   if (writer->woken)
     return;
   writer->woken = 1;
@@ -101,122 +47,124 @@ static void wake(jobsrv__writer_t *writer) {
 
 /* ---- the thread ---- */
 
-/* Under the lock. */
-static void lane_free(jobsrv__lane_t *lane) {
-  jobsrv__queue_remove(&lane->link);
-  lane->writer->nlanes--;
-  close(lane->fd);
-  jobsrv__buf_free(&lane->back);
-  jobsrv__buf_free(&lane->front);
-  jobsrv__free(&lane->writer->alloc, lane);
+/* When the thread goes, once it has been told to stop. */
+typedef struct {
+  uint64_t end_ns;   /* 0: not told yet */
+  uint64_t quiet_ns; /* unless something is taken before */
+} last_t;
+
+/* One lane in a round. */
+typedef struct {
+  jobsrv__lane_t *lane;
+  int poke;
+  int again;         /* it is to be poked later */
+  int put;           /* there is a piece, and no time to be waited for */
+  int always;        /* whatever poll says: it has nothing to be polled */
+  ssize_t took;
+} turn_t;
+
+typedef struct {
+  struct pollfd fds[JOBSRV__MAX_LANES + 1];
+  turn_t turns[JOBSRV__MAX_LANES + 1];
+  nfds_t n;          /* the wake included */
+  int waiting;       /* lanes that could still be written */
+  int timeout_ms;    /* -1: none */
+  jobsrv__queue_t gone;
+} round_t;
+
+static uint64_t now_ns(void) {
+  return jobsrv__now(jobsrv__clock_system());
 }
 
-/* Under the lock: how many events were lost goes behind those that were not. */
-static void announce(jobsrv__lane_t *lane) {
-  char line[96];
-  int len;
+static void wait_until(round_t *round, uint64_t at_ns, uint64_t now) {
+  uint64_t ms = at_ns > now ? (at_ns - now + MS - 1) / MS : 0;
 
-  if (lane->dropped == lane->announced)
-    return;
-  len = snprintf(line, sizeof(line), lane->notice,
-                 (unsigned long long) (lane->dropped - lane->announced));
-  if (jobsrv__buf_append(&lane->back, line, (size_t) len) != 0) {
-    lane->back.failed = 0;
-    return;
+  if (ms > 60000)
+    ms = 60000;
+  if (round->timeout_ms < 0 || ms < (uint64_t) round->timeout_ms)
+    round->timeout_ms = (int) ms;
+}
+
+/* Under the lock: what is to be done for a lane. */
+static void gather_lane(round_t *round, jobsrv__lane_t *lane, uint64_t now) {
+  turn_t turn = { .lane = lane };
+  int waits = jobsrv__lane_waits(lane);
+
+  if (lane->poked && now >= lane->poke_ns) {
+    lane->poked = 0;
+    turn.poke = 1;
+  } else if (lane->poked) {
+    wait_until(round, lane->poke_ns, now);
   }
-  lane->waiting += (size_t) len;
-  lane->announced = lane->dropped;
-}
-
-/* Under the lock: 1 if the lane has something to write, in `front`. */
-static int lane_ready(jobsrv__lane_t *lane) {
-  jobsrv__buf_t swap;
-
-  if (lane->broken)
-    return 0;
-  if (lane->written < lane->front.len)
-    return 1;
-  if (lane->back.len == 0)
-    announce(lane);
-  swap = lane->front;
-  lane->front = lane->back;
-  lane->back = swap;
-  jobsrv__buf_reset(&lane->back);
-  lane->written = 0;
-  return lane->front.len > 0;
-}
-
-/* Without the lock. Returns bytes written, 0 for not now, or an error. */
-static ssize_t lane_put(const jobsrv__lane_t *lane) {
-  size_t len = lane->front.len - lane->written;
-  ssize_t n;
-
-  do
-    n = write(lane->fd, lane->front.data + lane->written,
-              len < PIECE ? len : PIECE);
-  while (n < 0 && errno == EINTR);
-  if (n < 0)
-    return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
-  return n;
-}
-
-static uint64_t count_lines(const jobsrv__buf_t *buf, size_t from) {
-  uint64_t n = 0;
-
-  for (; from < buf->len; from++)
-    n += buf->data[from] == '\n';
-  return n;
-}
-
-/* Under the lock. What a descriptor will never take is dropped, and counted. */
-static void lane_took(jobsrv__lane_t *lane, ssize_t n) {
-  if (n < 0) {
-    lane->broken = 1;
-    lane->waiting = 0;
-    lane->dropped += count_lines(&lane->front, lane->written) +
-                     count_lines(&lane->back, 0);
+  if (waits && lane->later && now < lane->retry_ns)
+    wait_until(round, lane->retry_ns, now);
+  else if (waits)
+    turn.put = jobsrv__lane_next(lane);
+  if (!turn.put && !turn.poke)
     return;
-  }
-  lane->written += (size_t) n;
-  lane->waiting -= (size_t) n;
+  turn.always = lane->outlet->fd < 0;
+  if (turn.poke || turn.always)
+    wait_until(round, now, now);
+  round->fds[round->n] = (struct pollfd) {
+    .fd = lane->outlet->fd,
+    .events = turn.put ? POLLOUT : 0,
+  };
+  round->turns[round->n++] = turn;
 }
 
-/* Under the lock: what is to be polled. Returns how many, the wake included. */
-static nfds_t gather(jobsrv__writer_t *writer,
-                     struct pollfd *fds,
-                     jobsrv__lane_t **lanes) {
+/* Under the lock. 1 if there is something to tell the loop. */
+static int gather(jobsrv__writer_t *writer, round_t *round) {
   jobsrv__queue_t *link = jobsrv__queue_front(&writer->lanes);
   jobsrv__queue_t *next;
-  nfds_t n = 1;
+  uint64_t now = now_ns();
+  int news = 0;
 
-  fds[0] = (struct pollfd) { .fd = writer->wake[0], .events = POLLIN };
+  round->n = 1;
+  round->waiting = 0;
+  round->timeout_ms = -1;
+  round->fds[0] = (struct pollfd) { .fd = writer->wake[0], .events = POLLIN };
+  jobsrv__queue_init(&round->gone);
   for (; link != NULL; link = next) {
     jobsrv__lane_t *lane = JOBSRV__CONTAINER(link, jobsrv__lane_t, link);
+    int hopeless = lane->later && lane->tried;
+    int idle = !jobsrv__lane_waits(lane) || hopeless;
 
     next = jobsrv__queue_next(&writer->lanes, link);
-    if (lane_ready(lane)) {
-      fds[n] = (struct pollfd) { .fd = lane->fd, .events = POLLOUT };
-      lanes[n++] = lane;
-    } else if (lane->closed) {
-      lane_free(lane);
+    if (lane->closed && idle) {
+      jobsrv__queue_remove(link);
+      jobsrv__queue_push_back(&round->gone, link);
+      writer->nlanes--;
+      continue;
     }
+    round->waiting += !idle;
+    if (idle && lane->flush_wanted) {
+      lane->flush_wanted = 0;
+      lane->flushed = 1;
+      news = 1;
+    }
+    gather_lane(round, lane, now);
   }
-  return n;
+  if (round->waiting == 0 && writer->flush_wanted) {
+    writer->flush_wanted = 0;
+    writer->flushed = 1;
+    news = 1;
+  }
+  return news;
 }
 
 /*
  * Under the lock, but in posting, which may find the mailbox closed and end
- * the mail here: who waited for the queues to be empty is told.
+ * the mail here.
  */
-static void tell_flushed(jobsrv__writer_t *writer) {
+static void tell(jobsrv__writer_t *writer) {
   int err;
 
-  if (!writer->wanted)
+  if (writer->posted)
     return;
-  writer->wanted = 0;
+  writer->posted = 1;
   writer->refs++;
   pthread_mutex_unlock(&writer->lock);
-  err = jobsrv__mailbox_post(writer->mailbox, &writer->flushed);
+  err = jobsrv__mailbox_post(writer->mailbox, &writer->mail);
   pthread_mutex_lock(&writer->lock);
   writer->refs -= err != 0; /* the thread's own is left */
 }
@@ -228,45 +176,83 @@ static void read_wake(jobsrv__writer_t *writer) {
     ;
 }
 
-/* When the thread goes, once it has been told to stop. */
-typedef struct {
-  uint64_t end_ns;   /* 0: not told yet */
-  uint64_t quiet_ns; /* unless something is taken before */
-} last_t;
+/* Without the lock. 1 if something was taken. */
+static int round_run(round_t *round) {
+  int moved = 0;
 
-static uint64_t now_ns(void) {
-  return jobsrv__now(jobsrv__clock_system());
+  for (nfds_t i = 1; i < round->n; i++) {
+    turn_t *turn = &round->turns[i];
+    jobsrv__lane_t *lane = turn->lane;
+
+    if (turn->poke)
+      turn->again = lane->outlet->ops->poke(lane->outlet) != 0;
+    turn->put = turn->put && (turn->always || round->fds[i].revents != 0);
+    if (turn->put)
+      turn->took = lane->outlet->ops->put(lane->outlet,
+                                          lane->piece + lane->piece_at,
+                                          lane->piece_len - lane->piece_at);
+    moved |= turn->put && turn->took > 0;
+  }
+  return moved;
+}
+
+/* Under the lock. 1 if there is something to tell the loop. */
+static int round_end(const round_t *round) {
+  uint64_t now = now_ns();
+  int news = 0;
+
+  for (nfds_t i = 1; i < round->n; i++) {
+    const turn_t *turn = &round->turns[i];
+    jobsrv__lane_t *lane = turn->lane;
+
+    if (turn->again && !lane->poked) {
+      lane->poked = 1;
+      lane->poke_ns = now + lane->outlet->retry_ms * MS;
+    }
+    if (turn->put)
+      jobsrv__lane_took(lane, turn->took, now);
+    news |= jobsrv__lane_look(lane);
+  }
+  return news;
+}
+
+static void bury(round_t *round) {
+  jobsrv__queue_t *link;
+
+  while ((link = jobsrv__queue_pop(&round->gone)) != NULL)
+    jobsrv__lane_free(JOBSRV__CONTAINER(link, jobsrv__lane_t, link));
 }
 
 /* One round, under the lock but in waiting. Returns 0 when it is time to go. */
 static int serve(jobsrv__writer_t *writer, last_t *last) {
-  struct pollfd fds[MAX_LANES + 1];
-  jobsrv__lane_t *lanes[MAX_LANES + 1];
-  ssize_t took[MAX_LANES + 1];
-  nfds_t n = gather(writer, fds, lanes);
-  int moved = 0;
+  round_t round;
+  int moved;
 
-  if (n == 1)
-    tell_flushed(writer);
+  if (gather(writer, &round))
+    tell(writer);
   if (writer->stop && last->end_ns == 0) {
     last->end_ns = now_ns() + (JOBSRV__WRITER_LAST_MS - QUIET_MS) * MS;
     last->quiet_ns = now_ns() + QUIET_MS * MS;
   }
-  if (writer->stop && (n == 1 || now_ns() >= last->end_ns ||
-                       now_ns() >= last->quiet_ns))
-    return 0;
-
   pthread_mutex_unlock(&writer->lock);
-  (void) poll(fds, n, last->end_ns != 0 ? QUIET_MS : -1);
-  read_wake(writer);
-  for (nfds_t i = 1; i < n; i++) {
-    took[i] = fds[i].revents != 0 ? lane_put(lanes[i]) : 0;
-    moved |= took[i] > 0;
+  bury(&round);
+  if (last->end_ns != 0 &&
+      (round.waiting == 0 || now_ns() >= last->end_ns ||
+       now_ns() >= last->quiet_ns)) {
+    pthread_mutex_lock(&writer->lock);
+    return 0;
   }
+
+  if (last->end_ns != 0 &&
+      (round.timeout_ms < 0 || round.timeout_ms > QUIET_MS))
+    round.timeout_ms = QUIET_MS;
+  (void) poll(round.fds, round.n, round.timeout_ms);
+  read_wake(writer);
+  moved = round_run(&round);
   pthread_mutex_lock(&writer->lock);
   writer->woken = 0;
-  for (nfds_t i = 1; i < n; i++)
-    lane_took(lanes[i], took[i]);
+  if (round_end(&round))
+    tell(writer);
   if (moved)
     last->quiet_ns = now_ns() + QUIET_MS * MS;
   return 1;
@@ -274,14 +260,16 @@ static int serve(jobsrv__writer_t *writer, last_t *last) {
 
 static void *writer_main(void *arg) {
   jobsrv__writer_t *writer = arg;
-  jobsrv__queue_t *link;
+  round_t last_round;
   last_t last = { 0, 0 };
 
   pthread_mutex_lock(&writer->lock);
   while (serve(writer, &last))
     ;
-  while ((link = jobsrv__queue_front(&writer->lanes)) != NULL)
-    lane_free(JOBSRV__CONTAINER(link, jobsrv__lane_t, link));
+  jobsrv__queue_move(&last_round.gone, &writer->lanes);
+  pthread_mutex_unlock(&writer->lock);
+  bury(&last_round); /* all have been closed */
+  pthread_mutex_lock(&writer->lock);
   writer->has_ended = 1;
   pthread_cond_signal(&writer->ended);
   pthread_mutex_unlock(&writer->lock);
@@ -290,6 +278,73 @@ static void *writer_main(void *arg) {
 }
 
 /* ---- the loop ---- */
+
+/* Begins, ends, or ends and begins again. Under the lock but in calling. */
+static void tell_trouble(jobsrv__writer_t *writer, jobsrv__lane_t *lane) {
+  jobsrv__lane_options_t options = lane->options;
+  int begun = lane->first_error;
+  int well = lane->error == 0;
+  int was_told = lane->told;
+  uint64_t lost = lane->lost_in_it;
+
+  lane->first_error = 0;
+  lane->told = !well;
+  if (options.trouble == NULL)
+    return;
+  pthread_mutex_unlock(&writer->lock);
+  if (begun != 0 && !was_told)
+    options.trouble(options.arg, begun, 0);
+  if (well)
+    options.trouble(options.arg, 0, lost);
+  pthread_mutex_lock(&writer->lock);
+}
+
+/* The first lane with something to tell, told of all it has. 0 for none. */
+static int tell_lane(jobsrv__writer_t *writer) {
+  jobsrv__queue_t *link = jobsrv__queue_front(&writer->lanes);
+
+  for (; link != NULL; link = jobsrv__queue_next(&writer->lanes, link)) {
+    jobsrv__lane_t *lane = JOBSRV__CONTAINER(link, jobsrv__lane_t, link);
+    jobsrv__flushed_cb cb = lane->flushed ? lane->flushed_cb : NULL;
+    void *arg = lane->flushed_arg;
+
+    if (lane->closed || (cb == NULL && !lane->news))
+      continue;
+    lane->flushed = 0;
+    if (cb == NULL) {
+      lane->news = 0;
+      tell_trouble(writer, lane);
+      return 1;
+    }
+    pthread_mutex_unlock(&writer->lock);
+    cb(arg); /* the lane may be gone behind it */
+    pthread_mutex_lock(&writer->lock);
+    return 1;
+  }
+  return 0;
+}
+
+static void on_mail(jobsrv__mail_t *mail, void *owner) {
+  jobsrv__writer_t *writer = JOBSRV__CONTAINER(mail, jobsrv__writer_t, mail);
+  jobsrv__flushed_cb cb = NULL;
+  void *arg = NULL;
+
+  if (owner != NULL) {
+    pthread_mutex_lock(&writer->lock);
+    writer->posted = 0;
+    while (tell_lane(writer))
+      ;
+    if (writer->flushed) {
+      writer->flushed = 0;
+      cb = writer->cb;
+      arg = writer->arg;
+    }
+    pthread_mutex_unlock(&writer->lock);
+    if (cb != NULL)
+      cb(arg);
+  }
+  writer_unref(writer);
+}
 
 static int thread_start(jobsrv__writer_t *writer) {
   pthread_attr_t attr;
@@ -329,6 +384,7 @@ int jobsrv__writer_new(jobsrv__writer_t **out,
     return UV_ENOMEM;
   writer->alloc = *alloc;
   writer->refs = 1;
+  writer->mail.run = on_mail;
   jobsrv__queue_init(&writer->lanes);
   if (pipe2(writer->wake, O_CLOEXEC | O_NONBLOCK) != 0) {
     err = -errno;
@@ -352,6 +408,23 @@ int jobsrv__writer_new(jobsrv__writer_t **out,
   return 0;
 }
 
+/* Under the lock: what is waited for is tried once more, now. */
+static int hurry(jobsrv__lane_t *lane) {
+  lane->tried = 0;
+  lane->retry_ns = 0;
+  return jobsrv__lane_waits(lane);
+}
+
+static int hurry_all(jobsrv__writer_t *writer) {
+  jobsrv__queue_t *link = jobsrv__queue_front(&writer->lanes);
+  int busy = 0;
+
+  for (; link != NULL; link = jobsrv__queue_next(&writer->lanes, link))
+    busy |= hurry(JOBSRV__CONTAINER(link, jobsrv__lane_t, link));
+  jobsrv__writer_wake(writer);
+  return busy;
+}
+
 void jobsrv__writer_close(jobsrv__writer_t *writer) {
   struct timespec until;
   int err = 0;
@@ -360,7 +433,7 @@ void jobsrv__writer_close(jobsrv__writer_t *writer) {
   until.tv_sec += JOBSRV__WRITER_LAST_MS / 1000;
   pthread_mutex_lock(&writer->lock);
   writer->stop = 1;
-  wake(writer);
+  (void) hurry_all(writer);
   while (!writer->has_ended && err == 0)
     err = pthread_cond_timedwait(&writer->ended, &writer->lock, &until);
   err = writer->has_ended;
@@ -372,114 +445,41 @@ void jobsrv__writer_close(jobsrv__writer_t *writer) {
   writer_unref(writer);
 }
 
-static void on_flushed(jobsrv__mail_t *mail, void *owner) {
-  jobsrv__writer_t *writer = JOBSRV__CONTAINER(mail, jobsrv__writer_t, flushed);
-  jobsrv__flushed_cb cb;
-  void *arg;
-
-  if (owner != NULL) {
-    pthread_mutex_lock(&writer->lock);
-    cb = writer->cb;
-    arg = writer->arg;
-    pthread_mutex_unlock(&writer->lock);
-    cb(arg);
-  }
-  writer_unref(writer);
-}
-
 int jobsrv__writer_flush(jobsrv__writer_t *writer,
                          jobsrv__flushed_cb cb,
                          void *arg) {
-  jobsrv__queue_t *link;
-  int busy = 0;
+  int busy;
 
   pthread_mutex_lock(&writer->lock);
-  for (link = jobsrv__queue_front(&writer->lanes); link != NULL;
-       link = jobsrv__queue_next(&writer->lanes, link)) {
-    jobsrv__lane_t *lane = JOBSRV__CONTAINER(link, jobsrv__lane_t, link);
-
-    busy |= !lane->broken &&
-            (lane->waiting > 0 || lane->dropped != lane->announced);
-  }
-  if (busy) {
-    writer->flushed.run = on_flushed;
-    writer->wanted = 1;
-    writer->cb = cb;
-    writer->arg = arg;
-    wake(writer);
-  }
+  busy = hurry_all(writer);
+  writer->flushed = 0;
+  writer->flush_wanted = busy;
+  writer->cb = cb;
+  writer->arg = arg;
   pthread_mutex_unlock(&writer->lock);
   return !busy;
 }
 
-int jobsrv__lane_new(jobsrv__lane_t **out,
-                     jobsrv__writer_t *writer,
-                     int fd,
-                     size_t max,
-                     const char *notice) {
-  jobsrv__lane_t *lane;
-  int err;
-
-  pthread_mutex_lock(&writer->lock);
-  err = writer->nlanes < MAX_LANES ? 0 : UV_EMFILE;
-  pthread_mutex_unlock(&writer->lock);
-  if (err != 0)
-    return err;
-  lane = jobsrv__zalloc(&writer->alloc, sizeof(*lane));
-  if (lane == NULL)
-    return UV_ENOMEM;
-  lane->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-  if (lane->fd < 0) {
-    err = -errno;
-    jobsrv__free(&writer->alloc, lane);
-    return err;
-  }
-  lane->writer = writer;
-  lane->max = max;
-  lane->notice = notice;
-  jobsrv__buf_init(&lane->back, &writer->alloc, 0);
-  jobsrv__buf_init(&lane->front, &writer->alloc, 0);
-  pthread_mutex_lock(&writer->lock);
-  jobsrv__queue_push_back(&writer->lanes, &lane->link);
-  writer->nlanes++; /* only the loop adds */
-  pthread_mutex_unlock(&writer->lock);
-  *out = lane;
-  return 0;
-}
-
-void jobsrv__lane_write(jobsrv__lane_t *lane, const char *line, size_t len) {
-  jobsrv__writer_t *writer = lane->writer;
-
-  pthread_mutex_lock(&writer->lock);
-  if (lane->broken || len > lane->max || lane->waiting > lane->max - len) {
-    lane->dropped++;
-  } else {
-    announce(lane);
-    if (lane->announced != lane->dropped ||
-        jobsrv__buf_append(&lane->back, line, len) != 0) {
-      lane->back.failed = 0;
-      lane->dropped++;
-    } else {
-      lane->waiting += len;
-    }
-    wake(writer);
-  }
-  pthread_mutex_unlock(&writer->lock);
-}
-
-void jobsrv__lane_drop(jobsrv__lane_t *lane) {
-  pthread_mutex_lock(&lane->writer->lock);
-  lane->dropped++;
-  pthread_mutex_unlock(&lane->writer->lock);
-}
-
-uint64_t jobsrv__lane_dropped(const jobsrv__lane_t *lane) {
-  uint64_t dropped;
+int jobsrv__lane_flush(jobsrv__lane_t *lane, jobsrv__flushed_cb cb, void *arg) {
+  int busy;
 
   pthread_mutex_lock(&lane->writer->lock);
-  dropped = lane->dropped;
+  busy = hurry(lane);
+  lane->flushed = 0;
+  lane->flush_wanted = busy;
+  lane->flushed_cb = cb;
+  lane->flushed_arg = arg;
+  jobsrv__writer_wake(lane->writer);
   pthread_mutex_unlock(&lane->writer->lock);
-  return dropped;
+  return !busy;
+}
+
+void jobsrv__lane_poke(jobsrv__lane_t *lane) {
+  pthread_mutex_lock(&lane->writer->lock);
+  lane->poked = 1;
+  lane->poke_ns = 0;
+  jobsrv__writer_wake(lane->writer);
+  pthread_mutex_unlock(&lane->writer->lock);
 }
 
 void jobsrv__lane_close(jobsrv__lane_t *lane) {
@@ -487,6 +487,7 @@ void jobsrv__lane_close(jobsrv__lane_t *lane) {
 
   pthread_mutex_lock(&writer->lock);
   lane->closed = 1;
-  wake(writer);
+  (void) hurry(lane);
+  jobsrv__writer_wake(writer);
   pthread_mutex_unlock(&writer->lock);
 }

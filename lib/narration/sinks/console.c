@@ -105,9 +105,9 @@ static void on_event(void *self, const jobsrv_event_t *event) {
   else
     buf->failed = UV_ENOMEM;
   if (jobsrv__buf_putc(buf, '\n') == 0)
-    jobsrv__lane_write(console->lane, buf->data, buf->len);
+    jobsrv__lane_put(console->lane, buf->data, buf->len, 0, event->wall_ns);
   else
-    jobsrv__lane_drop(console->lane);
+    jobsrv__lane_drop(console->lane, event->wall_ns);
 }
 
 static void on_close(void *self) {
@@ -146,23 +146,20 @@ static int options_check(jobsrv_console_options_t *mine,
   return 0;
 }
 
-/* The thread is made by the first that needs it, and stays. */
 static int open_lane(jobsrv_t *srv,
                      const jobsrv_console_options_t *options,
                      jobsrv__lane_t **out) {
-  jobsrv__narration_t *narration = jobsrv__narration(srv);
-  int err;
+  jobsrv__lane_options_t how = { .max = options->max_bytes };
+  jobsrv__outlet_t *outlet;
+  int err = jobsrv__descriptor_outlet(&outlet, &srv->alloc, options->fd,
+                                      options->form == JOBSRV_CONSOLE_JSON
+                                          ? "{\"type\":\"dropped\","
+                                            "\"count\":%llu}\n"
+                                          : "... dropped %llu events\n");
 
-  if (narration->writer == NULL) {
-    err = jobsrv__writer_new(&narration->writer, &srv->alloc, srv->mailbox);
-    if (err != 0)
-      return err;
-  }
-  return jobsrv__lane_new(out, narration->writer, options->fd,
-                          options->max_bytes,
-                          options->form == JOBSRV_CONSOLE_JSON
-                              ? "{\"type\":\"dropped\",\"count\":%llu}\n"
-                              : "... dropped %llu events\n");
+  if (err != 0)
+    return err;
+  return jobsrv__narration_lane(srv, outlet, &how, out);
 }
 
 int jobsrv_console_add(jobsrv_t *srv,
