@@ -48,10 +48,13 @@ jobsrv_has_llhttp() {
     pkg-config --exists libllhttp
 }
 
-# Where another clang is the default one, its own runtime is the one to have.
+# Where another clang is the default one, its own runtime is the one to have:
+# for ThreadSanitizer, and for libFuzzer, whose own library comes with it.
 jobsrv_has_clang_rt() {
-  [ -n "$(find /usr/lib/llvm-* /usr/lib/clang -name 'libclang_rt.tsan*' \
-    2>/dev/null | head -n 1)" ]
+  for jobsrv_part in tsan fuzzer; do
+    [ -n "$(find /usr/lib/llvm-* /usr/lib/clang \
+      -name "libclang_rt.$jobsrv_part*" 2>/dev/null | head -n 1)" ] || return 1
+  done
 }
 
 # Prints the packages that WHAT... needs and that are not there.

@@ -133,11 +133,14 @@ static int is_plain(char c) {
 }
 
 void jobsrv__show(jobsrv__buf_t *buf, const char *text, size_t len) {
-  place_t at = { .p = text, .end = text + len };
+  place_t at = { .p = text };
   const char *shown = text; /* what is before it has been */
   const char *begin;
   int bad;
 
+  if (len == 0)
+    return;
+  at.end = text + len;
   while (at.p < at.end) {
     begin = at.p;
     if (is_plain(*at.p)) {

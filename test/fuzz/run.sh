@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: MIT
+# sh run.sh PROGRAM CORPUS FOUND: runs a libFuzzer program for ten seconds, or
+# JOBSRV_FUZZ_SECONDS. What it finds new goes into the folder FOUND.
+set -eu
+mkdir -p "$3"
+exec "$1" -max_total_time="${JOBSRV_FUZZ_SECONDS:-10}" -timeout=20 \
+  -max_len=4096 -print_final_stats=1 -verbosity=0 -rss_limit_mb=2048 \
+  -artifact_prefix="$3-failed-" "$3" "$2"
