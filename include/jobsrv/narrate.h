@@ -127,7 +127,7 @@ typedef struct jobsrv_event_s {
   const char *actor;          /* who acts; NULL: the operation's name */
   const char *action;         /* what is done; NULL: "say" */
   const char *target;         /* what it is done to; NULL: absent */
-  const char *human;          /* plain words; NULL: "" */
+  const char *human;          /* plain words; NULL: as cute, story, or "" */
   const char *cute;           /* the other two voices; NULL: absent */
   const char *story;
   const char *correlation_id; /* NULL: the job's */

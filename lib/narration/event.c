@@ -24,6 +24,8 @@ int jobsrv__event_read(jobsrv_event_t *to, const jobsrv_event_t *from) {
     return UV_EINVAL;
   if (to->action == NULL)
     to->action = "say";
+  if (to->human == NULL) /* whoever reads plain words reads something */
+    to->human = to->cute != NULL ? to->cute : to->story;
   if (to->human == NULL)
     to->human = "";
   to->kind = JOBSRV_KIND_NARRATION;
