@@ -319,6 +319,7 @@ JOBSRV_EXTERN int jobsrv_data_fields(jobsrv_job_t *job,
  *
  *   jobsrv_progressed(job, 3, 10);
  *   jobsrv_progressed(job, 3, 10, .unit = "files", .phase = "copying");
+ *   jobsrv_progressed(job, i, n, .phase = "linking", .from = 80);
  */
 #define jobsrv_progressed(job, now, ...)                                      \
   jobsrv_progress((job), &(const jobsrv_progress_t) {                         \

@@ -248,6 +248,7 @@ typedef struct jobsrv_stats_s {
   uint32_t scheduled, queued, running, retrying, suspended;
   uint32_t retained;
   uint32_t threads, lost_threads;
+  uint64_t progress_ignored; /* reports that went back inside a phase */
 } jobsrv_stats_t;
 
 /* Fills as much of `stats` as its size says. */

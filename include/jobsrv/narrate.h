@@ -266,11 +266,30 @@ typedef struct jobsrv_progress_s {
   double total;      /* 0: unknown */
   const char *unit;  /* NULL: absent */
   const char *phase; /* NULL: absent */
+  double from;       /* which part of the whole job `done` of `total` is, in */
+  double to;         /* percent: a phase of its own; 0 and 0: all of it; a */
+                     /* `to` of 0 is 100 */
 } jobsrv_progress_t;
 
 /*
  * Sets the job's progress. It is state, not history: watchers are sent the
  * latest value at most ten times a second, and the last one before the end.
+ *
+ * It does not go back. A phase is what has the same `phase`, `from` and `to`
+ * as the report before it: in there a smaller `done` is ignored and counted
+ * (progress_ignored of jobsrv_stats_t). A new phase may begin at 0. What is
+ * shown as percent, in tenths rounded down, never falls: not with a new phase,
+ * not with a total that grows; only another attempt begins anew. So a job of
+ * several phases gives each its part of the whole:
+ *
+ *   { .done = i, .total = n, .phase = "copying", .from = 20, .to = 80 }
+ *
+ * Shown with it are `rate`, what gets done in a second, and `eta_ms`, how long
+ * the job will still take, both as of this report. The rate is an average over
+ * the phase so far in which what lies 10 s back counts half; it is withheld
+ * until a second and two steps forward have been seen. Behind this phase the
+ * percentage is taken to go on as fast; beyond some thirty years, with no known
+ * total, and when all is done there is no `eta_ms`.
  *
  * A job that reports none of its own shows what its child jobs add up to: of
  * the sum of their weights (total), how much is done, each child counting with
@@ -280,7 +299,8 @@ typedef struct jobsrv_progress_s {
  * alone counts.
  *
  * Returns 0; JOBSRV_EENDED; JOBSRV_EDROPPED; JOBSRV_ENOCONTEXT; UV_ENOMEM;
- * JOBSRV_ECLOSED; UV_EINVAL for a value that is negative or not a number.
+ * JOBSRV_ECLOSED; UV_EINVAL for a value that is negative or not a finite
+ * number, and for `from` and `to` that are not in order or above 100.
  */
 JOBSRV_EXTERN int jobsrv_progress(jobsrv_job_t *job,
                                   const jobsrv_progress_t *progress);

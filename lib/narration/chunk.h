@@ -14,6 +14,7 @@
  */
 
 #include "narration/log.h"
+#include "narration/pace.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -69,10 +70,16 @@ enum {
   JOBSRV__PROGRESS_EVERY_NS = 100 * 1000 * 1000
 };
 
+enum { JOBSRV__PROGRESS_NO_PERCENT = UINT16_MAX };
+
 typedef struct jobsrv__progress_value_s {
   double done;
   double total;
+  double rate;       /* in a second; 0: unknown */
+  uint64_t eta_ms;   /* UINT64_MAX: unknown */
   uint64_t wall_ns;
+  uint32_t millionths; /* of the whole, never less than before */
+  uint16_t tenths;   /* of a percent, likewise; or NO_PERCENT */
   uint8_t unit_len;  /* 0: absent */
   uint8_t phase_len;
   char unit[JOBSRV__PROGRESS_TEXT];
@@ -84,6 +91,12 @@ typedef struct jobsrv__progress_state_s {
   jobsrv_timer_t timer;
   uint64_t published_ns;      /* monotonic */
   int is_own;                 /* the job has reported, not its children */
+  uint32_t attempt;           /* which has reported last */
+  uint16_t floor_tenths;      /* what it has been shown */
+  uint32_t floor_millionths;
+  double from;                /* the part of the whole that its phase is */
+  double to;
+  jobsrv__pace_t pace;
   uint32_t version;           /* of `value`, from 1 */
   _Atomic uint32_t published; /* of `shown`; 0: none */
   jobsrv__progress_frame_t *frame; /* under the log's mutex, as `shown` */

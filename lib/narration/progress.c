@@ -21,22 +21,11 @@
 
 enum {
   STRING_SIZE = 6 * JOBSRV__PROGRESS_TEXT + 2,
-  MEMBERS_SIZE = 3 * JOBSRV__DOUBLE_SIZE + 2 * STRING_SIZE + 64,
+  MEMBERS_SIZE = 4 * JOBSRV__DOUBLE_SIZE + 2 * STRING_SIZE + 128,
   FRAME_SIZE = MEMBERS_SIZE + 192
 };
 
 /* ---- rendering ---- */
-
-/* In tenths, rounded down: 100 is said of what is done, and of that alone. */
-static double percent(const jobsrv__progress_value_t *value) {
-  double tenths;
-
-  if (value->done >= value->total)
-    return 100;
-  tenths = value->done < 1e300 ? value->done * 1000 / value->total
-                               : value->done / value->total * 1000;
-  return (double) (uint64_t) tenths / 10;
-}
 
 static char *put(char *to, const char *text) {
   size_t len = strlen(text);
@@ -53,8 +42,10 @@ static char *put_text(char *to, const char *name, const char *text,
   return to + jobsrv__json_string_to(to, STRING_SIZE, text, len, 0);
 }
 
-/* At most MEMBERS_SIZE bytes. */
-static char *put_members(char *to, const jobsrv__progress_value_t *value) {
+/* At most MEMBERS_SIZE bytes. What has ended will not take any longer. */
+static char *put_members(char *to,
+                         const jobsrv__progress_value_t *value,
+                         int ended) {
   to = put(to, "\"done\":");
   to += jobsrv__double_format(to, value->done);
   if (value->total > 0) {
@@ -63,9 +54,17 @@ static char *put_members(char *to, const jobsrv__progress_value_t *value) {
   }
   to = put_text(to, ",\"unit\":", value->unit, value->unit_len);
   to = put_text(to, ",\"phase\":", value->phase, value->phase_len);
-  if (value->total > 0) {
+  if (value->tenths != JOBSRV__PROGRESS_NO_PERCENT) {
     to = put(to, ",\"percent\":");
-    to += jobsrv__double_format(to, percent(value));
+    to += jobsrv__double_format(to, (double) value->tenths / 10);
+  }
+  if (value->rate > 0) {
+    to = put(to, ",\"rate\":");
+    to += jobsrv__double_format(to, value->rate);
+  }
+  if (value->eta_ms != UINT64_MAX && !ended) {
+    to = put(to, ",\"eta_ms\":");
+    to += jobsrv__u64_format(to, value->eta_ms);
   }
   return to;
 }
@@ -80,7 +79,7 @@ size_t jobsrv__log_progress_json(const jobsrv_job_t *job,
   if (job->log == NULL || job->log->progress == NULL)
     return 0;
   p = put(text, "\"progress\":{");
-  p = put_members(p, &job->log->progress->value);
+  p = put_members(p, &job->log->progress->value, jobsrv__job_ended(job));
   *p++ = '}';
   len = (size_t) (p - text);
   memcpy(to, text, len < cap ? len : cap);
@@ -102,7 +101,7 @@ static void render(const jobsrv__log_t *log, jobsrv__progress_frame_t *frame) {
   p = put(p, "\",\"job_id\":\"");
   p = put(p, log->id);
   p = put(p, "\",");
-  p = put_members(p, value);
+  p = put_members(p, value, 0);
   *p++ = '}';
   frame->json = (uint32_t) (json - frame->bytes);
   frame->json_len = (uint32_t) (p - json);
@@ -186,24 +185,99 @@ static uint8_t keep_text(char *to, const char *text) {
   return (uint8_t) len;
 }
 
+/* ---- what it comes to ---- */
+
+/* How much of `part` is done, without ever overflowing; never more. */
+static double share(double part, double done, double total) {
+  double of;
+
+  if (done >= total)
+    return part;
+  of = done < 1e300 ? done * part / total : done / total * part;
+  return of < part ? of : part;
+}
+
+/*
+ * Percent in tenths, rounded down: the end of a phase is said of what is done,
+ * and of that alone. What has been shown is not taken back.
+ */
+static void measure_percent(jobsrv__progress_state_t *progress) {
+  jobsrv__progress_value_t *value = &progress->value;
+  double from = progress->from * 10;
+  double part = progress->to * 10 - from;
+  double tenths = from;
+  double millionths = from * (JOBSRV__PROGRESS_WHOLE / 1000);
+
+  value->tenths = JOBSRV__PROGRESS_NO_PERCENT;
+  value->millionths = progress->floor_millionths;
+  if (value->total > 0) {
+    tenths += share(part, value->done, value->total);
+    if (value->done < value->total && tenths >= from + part)
+      tenths = from + part - 1;
+    millionths += share(part * (JOBSRV__PROGRESS_WHOLE / 1000), value->done,
+                        value->total);
+  } else if (from <= 0 && progress->to >= 100) {
+    return;
+  }
+  if (tenths > progress->floor_tenths)
+    progress->floor_tenths = (uint16_t) tenths;
+  if (millionths > progress->floor_millionths)
+    progress->floor_millionths = (uint32_t) millionths;
+  value->tenths = progress->floor_tenths;
+  value->millionths = progress->floor_millionths;
+}
+
+/* Beyond this many milliseconds, some thirty years, nothing is foretold. */
+static const double eta_most = 1e12;
+
+/*
+ * What is left of the phase at its rate; what comes behind the phase is taken
+ * to go as fast as the phase does, percent for percent.
+ */
+static void measure_pace(jobsrv__progress_state_t *progress) {
+  jobsrv__progress_value_t *value = &progress->value;
+  double rate = jobsrv__pace_rate(&progress->pace);
+  double left, eta;
+
+  value->rate = progress->is_own ? jobsrv__pace_round(rate) : 0;
+  value->eta_ms = UINT64_MAX;
+  if (value->total <= 0)
+    return;
+  left = value->done < value->total ? value->total - value->done : 0;
+  if (progress->to < 100 && progress->to > progress->from)
+    left += (100 - progress->to) / (progress->to - progress->from) *
+            value->total;
+  else if (progress->to < 100)
+    return;
+  if (left <= 0 || rate <= 0)
+    return;
+  eta = left / rate * 1000;
+  if (eta < eta_most)
+    value->eta_ms = (uint64_t) eta;
+}
+
+static void measure(const jobsrv_job_t *job,
+                    jobsrv__progress_state_t *progress,
+                    int anew) {
+  uint64_t now = jobsrv__now(job->srv->clock);
+
+  if (anew)
+    jobsrv__pace_begin(&progress->pace, now, progress->value.done);
+  else
+    jobsrv__pace_step(&progress->pace, now, progress->value.done);
+  measure_percent(progress);
+  measure_pace(progress);
+}
+
 /* ---- up the family ---- */
 
 static void fold_up(jobsrv_job_t *job, uint32_t millionths);
-
-static uint32_t millionths_of(const jobsrv__progress_value_t *value) {
-  if (value->total <= 0)
-    return 0;
-  return value->done >= value->total
-             ? JOBSRV__PROGRESS_WHOLE
-             : (uint32_t) (value->done / value->total *
-                           JOBSRV__PROGRESS_WHOLE);
-}
 
 static void on_timer(jobsrv_timer_t *timer) {
   jobsrv__progress_state_t *progress = timer->data;
 
   jobsrv__progress_publish(progress);
-  fold_up(progress->log->job, millionths_of(&progress->value));
+  fold_up(progress->log->job, progress->value.millionths);
 }
 
 /* There is a new value. Returns 1 when it has become visible, else 0. */
@@ -240,6 +314,8 @@ static int progress_of(jobsrv_job_t *job, jobsrv__progress_state_t **out) {
     if (progress == NULL)
       return UV_ENOMEM;
     progress->log = log;
+    progress->attempt = job->attempt_no;
+    progress->to = 100;
     progress->timer.data = progress;
     log->progress = progress;
   }
@@ -255,11 +331,15 @@ static int show_fold(jobsrv_job_t *job, uint32_t *millionths) {
   if (!jobsrv__family_fold(job, &done, &total) ||
       progress_of(job, &progress) != 0 || progress->is_own)
     return 0;
+  /* A child that has come moves both without anything being done. */
+  if (total > progress->value.total)
+    progress->pace.done += done - progress->value.done;
   progress->value.done = done;
   progress->value.total = total;
+  measure(job, progress, progress->version == 0);
   if (!changed(job, progress))
     return 0; /* its timer goes on from here */
-  *millionths = millionths_of(&progress->value);
+  *millionths = progress->value.millionths;
   return 1;
 }
 
@@ -285,22 +365,52 @@ void jobsrv__progress_ended(jobsrv_job_t *job) {
   if (jobsrv_job_state(job) == JOBSRV_STATE_COMPLETED)
     fold_up(job, JOBSRV__PROGRESS_WHOLE);
   else if (job->log != NULL && job->log->progress != NULL)
-    fold_up(job, millionths_of(&job->log->progress->value));
+    fold_up(job, job->log->progress->value.millionths);
+}
+
+/* 1 if it goes on with the phase that was reported last. */
+static int same_phase(const jobsrv__progress_state_t *progress,
+                      const jobsrv_progress_t *given,
+                      double to) {
+  const jobsrv__progress_value_t *value = &progress->value;
+  char phase[JOBSRV__PROGRESS_TEXT];
+  uint8_t len = keep_text(phase, given->phase);
+
+  return progress->is_own && len == value->phase_len &&
+         memcmp(phase, value->phase, len) == 0 &&
+         memcmp(&progress->from, &given->from, sizeof(given->from)) == 0 &&
+         memcmp(&progress->to, &to, sizeof(to)) == 0;
 }
 
 int jobsrv__log_progress(jobsrv_job_t *job, const jobsrv_progress_t *given) {
   jobsrv__progress_state_t *progress;
+  double to = given->to > 0 ? given->to : 100;
+  int same;
   int err = progress_of(job, &progress);
 
   if (err != 0)
     return err;
+  same = same_phase(progress, given, to);
+  if (progress->attempt != job->attempt_no) {
+    progress->attempt = job->attempt_no;
+    progress->floor_tenths = 0;
+    progress->floor_millionths = 0;
+    same = 0;
+  }
+  if (same && given->done < progress->value.done) {
+    job->srv->stats.progress_ignored++;
+    return 0;
+  }
   progress->is_own = 1;
+  progress->from = given->from;
+  progress->to = to;
   progress->value.done = given->done;
   progress->value.total = given->total;
   progress->value.unit_len = keep_text(progress->value.unit, given->unit);
   progress->value.phase_len = keep_text(progress->value.phase, given->phase);
+  measure(job, progress, !same);
   if (changed(job, progress))
-    fold_up(job, millionths_of(&progress->value));
+    fold_up(job, progress->value.millionths);
   return 0;
 }
 

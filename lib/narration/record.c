@@ -20,7 +20,7 @@
 enum {
   BRIEF_RESULT = 16 * 1024,
   SLICE = 512,          /* of a text, in one go */
-  PROGRESS_SIZE = 1100
+  PROGRESS_SIZE = 1200
 };
 
 typedef struct {

@@ -313,13 +313,22 @@ static int send_progress(jobsrv_job_t *job, const jobsrv_progress_t *progress) {
   return err;
 }
 
+static int progress_ok(const jobsrv_progress_t *progress) {
+  double to = progress->to > 0 ? progress->to : 100;
+
+  return isfinite(progress->done) && isfinite(progress->total) &&
+         progress->done >= 0 && progress->total >= 0 &&
+         isfinite(progress->from) && isfinite(progress->to) &&
+         progress->from >= 0 && progress->to >= 0 && to <= 100 &&
+         progress->from <= to;
+}
+
 int jobsrv_progress(jobsrv_job_t *job, const jobsrv_progress_t *progress) {
   if (job == NULL)
     job = jobsrv_context_job();
   if (job == NULL)
     return JOBSRV_ENOCONTEXT;
-  if (!isfinite(progress->done) || !isfinite(progress->total) ||
-      progress->done < 0 || progress->total < 0)
+  if (!progress_ok(progress))
     return UV_EINVAL;
   if (jobsrv__job_ended(job))
     return JOBSRV_EENDED;

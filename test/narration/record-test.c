@@ -333,7 +333,9 @@ static void a_brief_one_never_passes_its_bound(void **state) {
 }
 
 static void any_room_gets_the_beginning_and_the_whole_length(void **state) {
-  jobsrv_progress_t progress = { 1, 8, "files", "one" };
+  jobsrv_progress_t progress = {
+    .done = 1, .total = 8, .unit = "files", .phase = "one"
+  };
   jobsrv_job_t *job;
   world_t world;
   char *whole;
@@ -423,7 +425,7 @@ static void it_is_the_same_with_a_log_opened_late(void **state) {
 }
 
 static void it_is_the_same_after_the_server_has_closed(void **state) {
-  jobsrv_progress_t progress = { 3, 4, NULL, NULL };
+  jobsrv_progress_t progress = { .done = 3, .total = 4 };
   jobsrv_job_t *job;
   world_t world;
   char *before;
