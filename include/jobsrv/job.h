@@ -175,7 +175,8 @@ typedef struct jobsrv_spec_s {
   const jobsrv_tag_t *tags;
   size_t ntags;
   const char *principal;     /* who it belongs to; at most 128 bytes */
-  const char *correlation_id;  /* on every event; at most 128 bytes each */
+  const char *correlation_id;  /* on every event; at most 128 bytes each; NULL:
+                                  the parent job's */
   const char *request_id;
   int is_private;            /* 1: not readable over a transport */
   void *data;                /* jobsrv_job_data() */
@@ -183,6 +184,9 @@ typedef struct jobsrv_spec_s {
                                 or before a refused submit returns */
   int level;                 /* jobsrv_level_t; 0: the operation's, else the
                                 server's */
+  const char *traceparent;   /* W3C Trace Context: what the job is part of.
+                                NULL: of its parent job, else of nothing */
+  const char *tracestate;    /* only with that; at most 512 bytes */
 } jobsrv_spec_t;
 
 static inline void jobsrv_spec_init(jobsrv_spec_t *spec) {
@@ -203,8 +207,9 @@ static inline void jobsrv_spec_init(jobsrv_spec_t *spec) {
  * jobsrv_mistake_s of operation.h) filled by the operation's check or by the
  * library's own (not a JSON object); JOBSRV_ETOOBIG for a payload, id,
  * principal, key, group, tag or list over its bound; UV_EINVAL for a tag key
- * with other characters, an unknown priority, start, policy, jitter or level,
- * two times to run at, two parents, or a weight or factor out of range;
+ * with other characters, a trace that is none, an unknown priority, start,
+ * policy, jitter or level, two times to run at, two parents, or a weight or
+ * factor out of range;
  * JOBSRV_ECONFLICT; JOBSRV_ENOTCANCELLABLE when what is to be replaced cannot
  * be; JOBSRV_EJOBSFULL; JOBSRV_EQUEUEFULL; JOBSRV_EDRAINING; JOBSRV_EFORKED;
  * JOBSRV_EOPTIONS; UV_ENOMEM; or what the kernel's random source returned. A
@@ -430,6 +435,9 @@ typedef struct jobsrv_job_info_s {
   size_t prompt_len;
   const jobsrv_tag_t *tags;
   size_t ntags;
+  const char *tracestate;     /* NULL: none */
+  char trace_id[33];          /* see jobsrv_job_trace() */
+  char parent_span_id[17];    /* "": none */
 } jobsrv_job_info_t;
 
 /* Fills as much of `info` as its size says; texts are lent by the job. */

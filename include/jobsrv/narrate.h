@@ -12,6 +12,7 @@
  * finish included. Text is taken as UTF-8, repaired where it is not.
  */
 
+#include "jobsrv/context.h"
 #include "jobsrv/work.h"
 
 #ifdef __cplusplus
@@ -114,7 +115,9 @@ typedef struct jobsrv_field_s {
   XX(emitted_by, STRING)                                                      \
   XX(emitted_at_ms, U64)                                                      \
   XX(table, JSON)                                                             \
-  XX(suppressed, U64)
+  XX(suppressed, U64)                                                         \
+  XX(span, STRING)                                                            \
+  XX(outcome, STRING)
 
 /*
  * One event. Whoever narrates fills what they have by designated initialisers
@@ -132,8 +135,9 @@ typedef struct jobsrv_event_s {
   const char *story;
   const char *correlation_id; /* NULL: the job's */
   const char *request_id;     /* NULL: the job's */
-  const char *trace_id;       /* 32 hex digits; NULL: absent */
-  const char *span_id;        /* 16 hex digits */
+  const char *trace_id;       /* 32 hex digits; NULL: the job's, if that was
+                                 given or this thread is in a span of it */
+  const char *span_id;        /* 16 hex digits; NULL: where this thread is */
   const char *parent_span_id;
   const char *file;           /* shown as "source":"file:line" */
   int line;
@@ -304,29 +308,6 @@ typedef struct jobsrv_progress_s {
  */
 JOBSRV_EXTERN int jobsrv_progress(jobsrv_job_t *job,
                                   const jobsrv_progress_t *progress);
-
-/*
- * The job of this thread's context, or NULL: set around every callback and
- * thread operation that the library makes for a job.
- */
-JOBSRV_EXTERN jobsrv_job_t *jobsrv_context_job(void);
-
-/*
- * Makes `job` the context of this thread until the matching leave, for a
- * callback that the host makes itself. `context` lives in the caller's frame;
- * leave in the reverse order of entering. The caller holds a reference.
- */
-typedef struct jobsrv_context_s jobsrv_context_t;
-
-struct jobsrv_context_s {
-  /* private */
-  jobsrv_job_t *job;
-  jobsrv_context_t *outer;
-};
-
-JOBSRV_EXTERN void jobsrv_context_enter(jobsrv_context_t *context,
-                                        jobsrv_job_t *job);
-JOBSRV_EXTERN void jobsrv_context_leave(jobsrv_context_t *context);
 
 #ifdef __cplusplus
 }

@@ -34,8 +34,11 @@ JOBSRV_EXTERN int jobsrv_process_arg(jobsrv_process_t *process,
                                      const char *arg);
 
 /*
- * Sets one variable of the child's environment, which is otherwise empty: the
- * library reads none. Returns 0, UV_ENOMEM, or UV_EINVAL for an empty name or
+ * Sets one variable of the child's environment. The library reads none of the
+ * host's: beside these the child is given only what tells it what it is part
+ * of, each unless it is set here. TRACEPARENT (with the attempt as the parent)
+ * and TRACESTATE of W3C Trace Context, JOBSRV_JOB_ID, JOBSRV_CORRELATION_ID and
+ * JOBSRV_REQUEST_ID. Returns 0, UV_ENOMEM, or UV_EINVAL for an empty name or
  * one with '='.
  */
 JOBSRV_EXTERN int jobsrv_process_env(jobsrv_process_t *process,

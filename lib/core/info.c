@@ -3,6 +3,7 @@
 #include "core/group.h"
 #include "core/plan.h"
 #include "core/server.h"
+#include "core/trace.h"
 
 #include <string.h>
 
@@ -25,6 +26,16 @@ static void fill_plan(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   }
 }
 
+static void fill_trace(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
+  jobsrv_trace_t trace = { .size = sizeof(trace) };
+
+  jobsrv_job_trace(job, &trace);
+  memcpy(info->trace_id, trace.trace_id, sizeof(info->trace_id));
+  memcpy(info->parent_span_id, trace.parent_span_id,
+         sizeof(info->parent_span_id));
+  info->tracestate = trace.tracestate;
+}
+
 static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   const jobsrv__limits_t *limits = jobsrv__job_limits(job);
   const jobsrv__finish_t *finish = &job->finish;
@@ -40,6 +51,7 @@ static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   info->unique_key = jobsrv__unique_key(job);
   info->group = jobsrv__group_name(job);
   fill_plan(job, info);
+  fill_trace(job, info);
   info->created_wall_ns = job->created_wall;
   info->started_wall_ns = job->started_wall;
   info->finished_wall_ns = job->finished_wall;

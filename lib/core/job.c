@@ -41,6 +41,16 @@ static void payload_clear(jobsrv_job_t *job) {
   jobsrv__payload_drop(&job->srv->alloc, atomic_exchange(&job->payload, NULL));
 }
 
+/* In no job's context: this one is gone, and another's has nothing to do. */
+static void call_release(const jobsrv_job_t *job) {
+  const jobsrv__observer_t *observer = job->srv->observer;
+  jobsrv_context_t none;
+
+  observer->enter(&none, NULL);
+  job->release(job->data);
+  observer->leave(&none);
+}
+
 /* Frees all the slot holds; returns what is above, to be dropped. */
 static jobsrv_token_t *job_free(jobsrv_job_t *job) {
   jobsrv_t *srv = job->srv;
@@ -53,7 +63,7 @@ static jobsrv_token_t *job_free(jobsrv_job_t *job) {
   parent = jobsrv__token_clear(&job->token);
   jobsrv__free(&srv->alloc, above);
   if (job->release != NULL)
-    job->release(job->data);
+    call_release(job);
   payload_clear(job);
   jobsrv__finish_clear(&srv->alloc, &job->finish);
   jobsrv__plan_free(job);

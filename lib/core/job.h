@@ -22,6 +22,7 @@ typedef struct jobsrv__operation_s jobsrv__operation_t;
 typedef struct jobsrv__plan_s jobsrv__plan_t;
 typedef struct jobsrv__attempt_s jobsrv__attempt_t;
 typedef struct jobsrv__log_s jobsrv__log_t;
+typedef struct jobsrv__trace_s jobsrv__trace_t;
 
 /* What the work came to, made on the thread that says so. */
 typedef struct jobsrv__finish_s {
@@ -52,6 +53,7 @@ typedef struct jobsrv__labels_s {
   char *correlation_id;
   char *request_id;
   char *name; /* of a begun job */
+  jobsrv__trace_t *trace; /* NULL: the job's own */
   size_t ntags;
   jobsrv_tag_t tags[];
 } jobsrv__labels_t;
@@ -125,7 +127,7 @@ struct jobsrv_job_s {
   uint8_t nnotes : 2;
   uint8_t breaker_mark : 6;    /* breaker.c */
   uint8_t priority;
-  uint32_t attempt_no;
+  atomic_uint attempt_no;      /* written on the loop */
   uint32_t watchers;
   uint32_t sweep;              /* the last that has come by: drain.c */
   uint64_t number;             /* order of creation, from 1 */

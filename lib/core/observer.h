@@ -5,7 +5,7 @@
 /*
  * What core tells whoever looks on; narration is the one who does. Core knows
  * nothing of events, logs or sinks, only this table. All on the loop thread
- * but enter and leave, which come on the thread that runs the operation.
+ * but those of contexts.
  * None may fail: what cannot be remembered is the observer's to count.
  */
 
@@ -28,6 +28,13 @@ typedef struct jobsrv__observer_s {
   /* Around every callback and thread operation made for a job. */
   void (*enter)(jobsrv_context_t *context, jobsrv_job_t *job);
   void (*leave)(jobsrv_context_t *context);
+  /* What is in force on this thread, to be entered again for a callback that
+     is asked for now. [any] As jobsrv_context_capture() and so on. */
+  int (*capture)(jobsrv_snapshot_t **out);
+  void (*resume)(jobsrv_context_t *context, const jobsrv_snapshot_t *snapshot);
+  void (*forget)(jobsrv_snapshot_t *snapshot);
+  /* The span of the job that this thread is inside of; 0: none. */
+  uint64_t (*span)(const jobsrv_job_t *job);
   /*
    * A piece of a line of a child's output, without its line end. `stream` is
    * 1 or 2; `part` is 0 for a whole line, else 1 for the first piece of a long

@@ -9,6 +9,7 @@ typedef struct post_s {
   jobsrv__mailbox_t *mailbox; /* its reference keeps srv's memory */
   jobsrv_post_cb cb;
   void *data;
+  jobsrv_snapshot_t *context;
 } post;
 
 static void post_free(post *p) {
@@ -21,7 +22,7 @@ static void post_free(post *p) {
 static void on_post(jobsrv__mail_t *mail, void *owner) {
   post *p = JOBSRV__CONTAINER(mail, post, mail);
 
-  p->cb(owner, p->data);
+  JOBSRV__RESUMED(p->srv->observer, p->context, p->cb(owner, p->data));
   post_free(p);
 }
 
@@ -31,13 +32,20 @@ int jobsrv_post(jobsrv_t *srv, jobsrv_post_cb cb, void *data) {
 
   if (p == NULL)
     return UV_ENOMEM;
+  err = srv->observer->capture(&p->context);
+  if (err != 0) {
+    jobsrv__free(&srv->alloc, p);
+    return err;
+  }
   p->mail.run = on_post;
   p->srv = srv;
   p->mailbox = jobsrv__mailbox_ref(srv->mailbox);
   p->cb = cb;
   p->data = data;
   err = jobsrv__mailbox_post(p->mailbox, &p->mail);
-  if (err != 0)
+  if (err != 0) {
+    srv->observer->forget(p->context);
     post_free(p);
+  }
   return err;
 }

@@ -344,14 +344,16 @@ int jobsrv__process_start(jobsrv_job_t *job) {
   jobsrv__plan_init(&plan, &job->srv->alloc);
   JOBSRV__WITHIN(job, err = def->prepare(job, &plan, def->data));
   /* By now anything may have happened to the job. */
-  if (jobsrv__job_ended(job))
+  if (jobsrv__job_ended(job)) {
     err = 0;
-  else if (jobsrv_token_reason(&job->token) != NULL)
+  } else if (jobsrv_token_reason(&job->token) != NULL) {
     err = JOBSRV_CANCELLED;
-  else if (err != 0)
+  } else if (err != 0) {
     jobsrv__attempt_say(job, err);
-  else
+  } else {
+    jobsrv__process_identify(&plan, job);
     err = launch(job, &plan);
+  }
   jobsrv__process_plan_free(&plan);
   return err;
 }

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "core/process_spawn.h"
+#include "core/trace.h"
 
 #include <string.h>
 
@@ -43,6 +44,28 @@ static void env_unset(jobsrv__buf_t *env, const char *name, size_t len) {
     }
     at += size;
   }
+}
+
+static int env_has(const jobsrv__buf_t *env, const char *name) {
+  size_t len = strlen(name);
+
+  for (size_t at = 0; at < env->len; at += strlen(env->data + at) + 1)
+    if (strncmp(env->data + at, name, len) == 0 && env->data[at + len] == '=')
+      return 1;
+  return 0;
+}
+
+static void on_identity(void *data, const char *name, const char *value) {
+  jobsrv_process_t *process = data;
+
+  if (!env_has(&process->env, name))
+    (void) jobsrv_process_env(process, name, value);
+}
+
+void jobsrv__process_identify(jobsrv_process_t *process,
+                              const jobsrv_job_t *job) {
+  jobsrv__trace_env(job, jobsrv__trace_span(job, jobsrv__job_attempt(job)),
+                    NULL, NULL, on_identity, process);
 }
 
 int jobsrv_process_env(jobsrv_process_t *process,

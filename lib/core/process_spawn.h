@@ -21,6 +21,10 @@ struct jobsrv_process_s {
 void jobsrv__plan_init(jobsrv_process_t *plan, const jobsrv_alloc_t *alloc);
 void jobsrv__process_plan_free(jobsrv_process_t *plan);
 
+/* Tells the child what it is part of, where `prepare` has not said it. */
+void jobsrv__process_identify(jobsrv_process_t *process,
+                              const jobsrv_job_t *job);
+
 /*
  * A pipe whose ends are close-on-exec and above the three that the child is
  * given; the reading end does not block. Returns 0 or a negative errno.

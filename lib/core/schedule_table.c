@@ -39,6 +39,8 @@ static const char *const *text_of(const jobsrv_spec_t *spec, size_t i) {
   const char *const *const texts[] = {
     &spec->operation, &spec->group,          &spec->unique_key,
     &spec->principal, &spec->correlation_id, &spec->request_id,
+    &spec->traceparent,
+    &spec->tracestate,
   };
 
   return i < sizeof(texts) / sizeof(texts[0]) ? texts[i] : NULL;

@@ -288,6 +288,18 @@ void jobsrv__schedules_close(jobsrv_t *srv);
     observer_->leave(&context_);                                              \
   } while (0)
 
+/* A callback in the context that it was asked for in; then lets go of that. */
+#define JOBSRV__RESUMED(observer, snapshot, call)                             \
+  do {                                                                        \
+    jobsrv_context_t context_;                                                \
+    jobsrv_snapshot_t *snapshot_ = (snapshot);                                \
+    const jobsrv__observer_t *observer_ = (observer);                         \
+    observer_->resume(&context_, snapshot_);                                  \
+    call;                                                                     \
+    observer_->leave(&context_);                                              \
+    observer_->forget(snapshot_);                                             \
+  } while (0)
+
 /* ---- the styles ---- */
 
 /*

@@ -19,6 +19,9 @@ typedef struct sent_spec_s {
   char *payload;
   char *group;
   char *unique_key;
+  char *traceparent;
+  char *tracestate;
+  jobsrv_snapshot_t *context;
 } sent_spec;
 
 static void sent_free(sent_spec *sent) {
@@ -30,6 +33,8 @@ static void sent_free(sent_spec *sent) {
   jobsrv__free(alloc, sent->payload);
   jobsrv__free(alloc, sent->group);
   jobsrv__free(alloc, sent->unique_key);
+  jobsrv__free(alloc, sent->traceparent);
+  jobsrv__free(alloc, sent->tracestate);
   jobsrv__free(alloc, sent);
   jobsrv__mailbox_unref(mailbox);
 }
@@ -43,8 +48,16 @@ static void on_sent(jobsrv__mail_t *mail, void *owner) {
     err = jobsrv_submit(owner, &sent->spec, NULL, &job);
   else if (sent->spec.release != NULL)
     sent->spec.release(sent->spec.data);
-  if (sent->cb != NULL)
-    sent->cb(owner, job, err, sent->data);
+  JOBSRV__RESUMED(sent->srv->observer, sent->context, {
+    if (sent->cb != NULL)
+      sent->cb(owner, job, err, sent->data);
+  });
+  sent_free(sent);
+}
+
+/* One that never went. */
+static void sent_drop(sent_spec *sent) {
+  sent->srv->observer->forget(sent->context);
   sent_free(sent);
 }
 
@@ -62,7 +75,9 @@ static int sent_copy(sent_spec *sent, const jobsrv_alloc_t *alloc) {
 
   if (copy(alloc, &sent->operation, &spec->operation) != 0 ||
       copy(alloc, &sent->group, &spec->group) != 0 ||
-      copy(alloc, &sent->unique_key, &spec->unique_key) != 0)
+      copy(alloc, &sent->unique_key, &spec->unique_key) != 0 ||
+      copy(alloc, &sent->traceparent, &spec->traceparent) != 0 ||
+      copy(alloc, &sent->tracestate, &spec->tracestate) != 0)
     return UV_ENOMEM;
   if (spec->payload != NULL) {
     sent->payload = jobsrv__strndup(alloc, spec->payload, spec->payload_len);
@@ -108,9 +123,11 @@ int jobsrv_submit_from(jobsrv_t *srv,
     sent->mail.run = on_sent;
     err = sent_copy(sent, &srv->alloc);
     if (err == 0)
+      err = srv->observer->capture(&sent->context);
+    if (err == 0)
       err = jobsrv__mailbox_post(sent->mailbox, &sent->mail);
     if (err != 0)
-      sent_free(sent);
+      sent_drop(sent);
   }
   if (err != 0 && mine.release != NULL)
     mine.release(mine.data);

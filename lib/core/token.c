@@ -387,6 +387,16 @@ static void enter(jobsrv_token_t *token) {
     jobsrv__job_look(jobsrv__token_job(token));
 }
 
+/* In the context of the job whose token it is, if it is one's. */
+static void call(jobsrv_token_watch_t *watch, const jobsrv_token_t *token) {
+  const jobsrv_reason_t *reason = jobsrv_token_reason(token);
+
+  if (token->kind == JOBSRV__TOKEN_JOB)
+    JOBSRV__WITHIN(jobsrv__token_job(token), watch->cb(watch, reason));
+  else
+    watch->cb(watch, reason);
+}
+
 void jobsrv__token_fire(jobsrv_token_t *token) {
   jobsrv_t *srv = jobsrv__token_server(token);
   jobsrv_token_t *at = token;
@@ -411,7 +421,7 @@ void jobsrv__token_fire(jobsrv_token_t *token) {
       jobsrv_token_unref(at);
       at = up;
     } else if (child_of(watch) == NULL) {
-      watch->cb(watch, jobsrv_token_reason(at));
+      call(watch, at);
     } else if (!child_of(watch)->walked) {
       at = child_of(watch);
       enter(at);

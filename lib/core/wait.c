@@ -25,6 +25,7 @@ struct wait_state_s {
   jobsrv__queue_t in_server;
   jobsrv_t *srv;
   jobsrv_wait_t *wait;
+  jobsrv_snapshot_t *context; /* of who waits */
   jobsrv_timer_t timer;
   jobsrv_turn_t turn;
   jobsrv_wait_for_t what;
@@ -72,6 +73,7 @@ static void state_free(wait_state *state) {
   jobsrv_t *srv = state->srv;
   jobsrv__mailbox_t *mailbox = jobsrv__mailbox_ref(srv->mailbox);
 
+  srv->observer->forget(state->context);
   for (size_t i = 0; i < state->n; i++)
     jobsrv_job_unref(state->entries[i].job);
   jobsrv__free(&srv->alloc, state);
@@ -90,8 +92,12 @@ static void detach(wait_state *state) {
 
 /* The references go last: with them may go what the callback was lent. */
 static void deliver(wait_state *state) {
+  jobsrv_snapshot_t *context = state->context;
+
   detach(state);
-  state->wait->cb(state->wait, state->status, state->job);
+  state->context = NULL;
+  JOBSRV__RESUMED(state->srv->observer, context,
+                  state->wait->cb(state->wait, state->status, state->job));
   state_free(state);
 }
 
@@ -155,6 +161,10 @@ static int make(jobsrv_t *srv,
   state = jobsrv__zalloc(&srv->alloc, sizeof(*state) + n * sizeof(entry));
   if (state == NULL)
     return UV_ENOMEM;
+  if (srv->observer->capture(&state->context) != 0) {
+    jobsrv__free(&srv->alloc, state);
+    return UV_ENOMEM;
+  }
   state->srv = srv;
   state->n = n;
   for (size_t i = 0; i < n; i++) {

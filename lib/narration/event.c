@@ -53,7 +53,17 @@ const jobsrv_field_t *jobsrv__event_field(const jobsrv_event_t *event,
 void jobsrv__event_fill(jobsrv_event_t *event,
                         const jobsrv_job_t *job,
                         const jobsrv_t *srv) {
+  const jobsrv_context_t *context = jobsrv_context_current();
+
   event->wall_ns = jobsrv__wall(srv->clock);
+  if (context != NULL && context->job == job) {
+    if (event->actor == NULL)
+      event->actor = context->actor;
+    if (event->correlation_id == NULL)
+      event->correlation_id = context->correlation_id;
+    if (event->request_id == NULL)
+      event->request_id = context->request_id;
+  }
   if (event->actor == NULL)
     event->actor = job != NULL ? jobsrv_job_operation(job) : "";
   if (job == NULL || job->labels == NULL)

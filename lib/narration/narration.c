@@ -72,8 +72,11 @@ static void deliver(jobsrv_job_t *job,
                     const char *json,
                     size_t json_len) {
   jobsrv_event_t mine = *event;
+  jobsrv__ids_t ids;
   char id[JOBSRV_ID_SIZE];
 
+  if (event->kind != JOBSRV_KIND_NARRATION && event->kind != JOBSRV_KIND_DATA)
+    jobsrv__event_trace(&mine, job, &ids); /* those have been asked */
   mine.seq = job->seq;
   mine.server_seq = job->srv->server_seq;
   mine.job = job;
@@ -282,6 +285,7 @@ static void on_line(jobsrv_job_t *job,
     .type = JOBSRV_FIELD_BOOL,
     .as.boolean = part == 1 || part == 2,
   };
+  jobsrv__ids_t ids;
   jobsrv_event_t event = {
     .size = sizeof(event),
     .level = stream == 1 ? JOBSRV_INFO : JOBSRV_WARN,
@@ -299,6 +303,7 @@ static void on_line(jobsrv_job_t *job,
     return;
   }
   jobsrv__event_fill(&event, job, srv);
+  jobsrv__event_trace(&event, job, &ids);
   jobsrv__buf_reset(&narration->body);
   if (jobsrv__encode_event(&narration->body, job, &event, len,
                            srv->options.max_text,
@@ -369,6 +374,10 @@ const jobsrv__observer_t jobsrv__narration_observer = {
   .gone = on_gone,
   .enter = jobsrv_context_enter,
   .leave = jobsrv_context_leave,
+  .capture = jobsrv_context_capture,
+  .resume = jobsrv_snapshot_enter,
+  .forget = jobsrv_snapshot_unref,
+  .span = jobsrv__context_span,
   .line = on_line,
   .turn = on_turn,
   .finish = on_finish,

@@ -117,11 +117,38 @@ int jobsrv__say(jobsrv_job_t *job,
 /* ---- context.c ---- */
 
 /*
- * Whose callback this thread is in, by the innermost frame that has a job; a
- * host that enters a context without a job stays inside that server. NULL:
+ * Whose callback this thread is in, or whose sinks a host has named. NULL:
  * none.
  */
 jobsrv_t *jobsrv__context_server(void);
+
+/* The span of the job that this thread is inside of; 0: none. */
+uint64_t jobsrv__context_span(const jobsrv_job_t *job);
+
+/* ---- trace.c ---- */
+
+/* Where the ids of an event are while it is narrated. */
+typedef struct jobsrv__ids_s {
+  char trace[33];
+  char span[17];
+  char parent[17];
+} jobsrv__ids_t;
+
+/*
+ * Gives an event of the job that has none its trace, span and parent: those of
+ * this thread's span, else of the attempt. A job that stands alone, outside of
+ * a span, has none to tell: they would only repeat its id.
+ */
+void jobsrv__event_trace(jobsrv_event_t *event,
+                         const jobsrv_job_t *job,
+                         jobsrv__ids_t *ids);
+
+/* The same for a span of the job, whatever the event has. */
+void jobsrv__event_in_span(jobsrv_event_t *event,
+                           const jobsrv_job_t *job,
+                           uint64_t span,
+                           uint64_t parent,
+                           jobsrv__ids_t *ids);
 
 /* ---- sink.c ---- */
 

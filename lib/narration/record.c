@@ -239,6 +239,10 @@ static size_t write_record(const jobsrv_job_t *job,
   if (info->expires_wall_ns != UINT64_MAX)
     put_time(&out, ",\"expires_at\":", info->expires_wall_ns);
   put_text(&out, ",\"principal\":", info->principal);
+  if (job->labels != NULL && job->labels->trace != NULL) {
+    put_text(&out, ",\"trace_id\":", info->trace_id);
+    put_text(&out, ",\"parent_span_id\":", info->parent_span_id);
+  }
   if (!ended)
     put_bool(&out, ",\"cancellable\":", info->cancellable);
   if (info->abandoned)

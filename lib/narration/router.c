@@ -171,6 +171,7 @@ int jobsrv__narrate(jobsrv_job_t *job,
                     jobsrv_event_t *event,
                     size_t human_len) {
   jobsrv_t *srv = job->srv;
+  jobsrv__ids_t ids;
   jobsrv__buf_t *buf;
   int err;
 
@@ -178,6 +179,7 @@ int jobsrv__narrate(jobsrv_job_t *job,
     return JOBSRV_EENDED;
   jobsrv__job_heard(job);
   jobsrv__event_fill(event, job, srv);
+  jobsrv__event_trace(event, job, &ids);
   if (!jobsrv__narration_straight(srv))
     return send_event(job, event, human_len);
 

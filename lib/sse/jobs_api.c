@@ -5,6 +5,7 @@
 #include "sse/frames.h"
 #include "sse/job_body.h"
 #include "sse/job_options.h"
+#include "sse/trace.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -185,6 +186,7 @@ typedef struct {
   jobsrv__job_options_t options;
   char request_id[JOBSRV__REQUEST_ID_MAX + 1];
   char correlation_id[JOBSRV__REQUEST_ID_MAX + 1];
+  jobsrv__given_trace_t trace;
 } lent_t;
 
 /* Fills the spec from the request; 0 when it has answered. */
@@ -226,6 +228,7 @@ static int read_create(jobsrv__request_t *request,
     spec->request_id = lent->request_id;
   if (lent->correlation_id[0] != '\0')
     spec->correlation_id = lent->correlation_id;
+  jobsrv__trace_read(request, &lent->trace, spec);
   return 1;
 }
 

@@ -133,19 +133,48 @@ static void a_status_that_the_host_has_thrown_away_is_told(void **state) {
 
 /* ---- what the child finds ---- */
 
+/* What a child of the job is told by itself. */
+static const char *identity(const jobsrv_job_t *job, char to[256]) {
+  jobsrv_trace_t trace = { .size = sizeof(trace) };
+  char id[JOBSRV_ID_SIZE];
+
+  jobsrv_job_trace(job, &trace);
+  snprintf(to, 256, "TRACEPARENT=00-%s-%s-01|JOBSRV_JOB_ID=%s|",
+           trace.trace_id, trace.attempt_span_id, jobsrv_job_id(job, id));
+  return to;
+}
+
 static void the_environment_is_what_prepare_gave(void **state) {
   fixture_t f;
   plan_t plan = { .argv = { "/usr/bin/env" },
                   .env = { "A", "1", "AB", "x=y z", "A", "2", "EMPTY", "" } };
   plan_t none = { .argv = { "/usr/bin/env" } };
+  jobsrv_job_t *job;
+  char want[300];
+  char last[256];
+
+  (void) state;
+  open_with_exec(&f);
+  job = run(&f, &plan);
+  assert_state(job, "completed");
+  snprintf(want, sizeof(want), "AB=x=y z|A=2|EMPTY=|%s", identity(job, last));
+  assert_string_equal(output(&f, 1), want);
+  lines_forget(&f);
+  job = run(&f, &none);
+  assert_state(job, "completed");
+  assert_string_equal(output(&f, 1), identity(job, last));
+  fixture_close(&f);
+}
+
+static void what_prepare_says_of_its_identity_counts(void **state) {
+  fixture_t f;
+  plan_t plan = { .argv = { "/usr/bin/env" },
+                  .env = { "TRACEPARENT", "mine", "JOBSRV_JOB_ID", "" } };
 
   (void) state;
   open_with_exec(&f);
   assert_state(run(&f, &plan), "completed");
-  assert_string_equal(output(&f, 1), "AB=x=y z|A=2|EMPTY=|");
-  lines_forget(&f);
-  assert_state(run(&f, &none), "completed");
-  assert_string_equal(output(&f, 1), "");
+  assert_string_equal(output(&f, 1), "TRACEPARENT=mine|JOBSRV_JOB_ID=|");
   fixture_close(&f);
 }
 
@@ -406,6 +435,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_job_that_is_cancelled_in_prepare_is_never_run),
   cmocka_unit_test(a_status_that_the_host_has_thrown_away_is_told),
   cmocka_unit_test(the_environment_is_what_prepare_gave),
+  cmocka_unit_test(what_prepare_says_of_its_identity_counts),
   cmocka_unit_test(a_variable_needs_a_name),
   cmocka_unit_test(arguments_arrive_unchanged),
   cmocka_unit_test(the_folder_is_the_one_asked_for),

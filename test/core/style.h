@@ -114,6 +114,26 @@ static inline void seen_leave(jobsrv_context_t *context) {
   entered = context->job;
 }
 
+static inline int seen_capture(jobsrv_snapshot_t **out) {
+  *out = NULL;
+  return 0;
+}
+
+static inline void seen_resume(jobsrv_context_t *context,
+                               const jobsrv_snapshot_t *snapshot) {
+  (void) snapshot;
+  seen_enter(context, NULL);
+}
+
+static inline void seen_forget(jobsrv_snapshot_t *snapshot) {
+  (void) snapshot;
+}
+
+static inline uint64_t seen_span(const jobsrv_job_t *job) {
+  (void) job;
+  return 0;
+}
+
 static inline void seen_line(jobsrv_job_t *job,
                              int stream,
                              int part,
@@ -153,6 +173,10 @@ static const jobsrv__observer_t seen = {
   .gone = seen_gone,
   .enter = seen_enter,
   .leave = seen_leave,
+  .capture = seen_capture,
+  .resume = seen_resume,
+  .forget = seen_forget,
+  .span = seen_span,
   .line = seen_line,
   .turn = seen_nothing,
   .finish = jobsrv__observer_done,
