@@ -6,6 +6,7 @@
 
 #include "jobsrv/alloc.h"
 #include "jobsrv/args.h"
+#include "jobsrv/console.h"
 #include "jobsrv/emit.h"
 #include "jobsrv/error.h"
 #include "jobsrv/export.h"

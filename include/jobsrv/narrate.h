@@ -148,7 +148,8 @@ typedef struct jobsrv_event_s {
   size_t payload_len;
   /* set by the library for sinks, ignored from callers */
   jobsrv_kind_t kind;
-  uint64_t seq;               /* in the job, from 1; 0: belongs to no job */
+  uint64_t seq;               /* in the job, from 1; 0: belongs to no job, or
+                                 is progress */
   uint64_t server_seq;        /* over all jobs of the server */
   uint64_t wall_ns;
   const char *job_id;         /* NULL: belongs to no job */

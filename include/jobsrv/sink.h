@@ -17,7 +17,10 @@ extern "C" {
 
 typedef struct jobsrv_sink_s jobsrv_sink_t;
 
-/* All on the loop thread. Only `event` must be there. */
+/*
+ * All on the loop thread. Only `event` must be there. Any of them but `open`
+ * and `close` may remove the sink, and all of them may call anything else.
+ */
 typedef struct jobsrv_sink_ops_s {
   size_t size; /* sizeof(jobsrv_sink_ops_t) */
   /*
@@ -32,6 +35,18 @@ typedef struct jobsrv_sink_ops_s {
   void (*close)(void *self);
   /* Events it could not keep or pass on so far. NULL: it loses none. */
   uint64_t (*dropped)(const void *self);
+  /*
+   * The first call, from inside jobsrv_sink_add(); `sink` stays until `close`.
+   * A negative code fails the adding, and `close` is then not called.
+   */
+  int (*open)(void *self, jobsrv_sink_t *sink);
+  /*
+   * Pass on all that waits. Returns 1 when nothing waits; else 0, and the sink
+   * calls jobsrv_sink_flushed() once what waited now has been passed on, or
+   * never can be. Not called again before that, but at the server's close,
+   * which waits for nobody. NULL: nothing ever waits.
+   */
+  int (*flush)(void *self);
 } jobsrv_sink_ops_t;
 
 /*
@@ -63,6 +78,9 @@ typedef struct jobsrv_sink_options_s {
                                   one with all defaults. Referenced */
   int unredacted; /* 1: none does; for a sink that only those read who may see
                      every job's secrets */
+  int progress;   /* 1: also the progress of jobs, at JOBSRV_INFO: events without
+                     numbers, at most ten a second from each job, with what it
+                     has reached before its end. 0: none */
 } jobsrv_sink_options_t;
 
 static inline void jobsrv_sink_options_init(jobsrv_sink_options_t *options) {
@@ -74,8 +92,8 @@ static inline void jobsrv_sink_options_init(jobsrv_sink_options_t *options) {
  * Adds a sink. `ops` is copied. Events that are on their way from other threads
  * when it is added may not come. `options` and `out` may be NULL.
  *
- * Returns 0, UV_ENOMEM, UV_EINVAL, or JOBSRV_ECLOSED; when not 0, `close` is
- * not called.
+ * Returns 0, UV_ENOMEM, UV_EINVAL, JOBSRV_ECLOSED, or what `open` returned;
+ * when not 0, `close` is not called.
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_sink_add(jobsrv_t *srv,
@@ -99,44 +117,40 @@ int jobsrv_sink_set_filter(jobsrv_sink_t *sink,
 /* Takes it away, also from inside its own `event`. Calls `close`. */
 JOBSRV_EXTERN void jobsrv_sink_remove(jobsrv_sink_t *sink);
 
-typedef enum {
-  /* 2026-11-23T09:44:49.123Z info  ...e3f1 actor action human */
-  JOBSRV_CONSOLE_TEXT,
-  JOBSRV_CONSOLE_JSON  /* the event's JSON object, one a line */
-} jobsrv_console_form_t;
-
-typedef struct jobsrv_console_options_s {
-  size_t size;                /* set by jobsrv_console_options_init() */
-  int fd;                     /* duplicated; 0 means 2 */
-  jobsrv_console_form_t form;
-  int level;                  /* 0: JOBSRV_INFO */
-  int colour;                 /* 1: ANSI colours in the text form */
-  uint32_t max_bytes;         /* 0: 1 MiB waiting; past it events are dropped */
-} jobsrv_console_options_t;
-
-static inline void
-jobsrv_console_options_init(jobsrv_console_options_t *options) {
-  memset(options, 0, sizeof(*options));
-  options->size = sizeof(*options);
-}
-
-/*
- * Adds the console sink: one line an event, controls shown as \x1b; in the text
- * form the table of an event follows in lines that begin with two spaces. All
- * is written by the server's writer thread, so a terminal that stands still
- * stops nobody; what does not fit its bound is dropped and counted, and a line
- * says how many when there is room again. Drain and close wait for what is
- * queued, as long as the descriptor takes it. `options` may be NULL.
- *
- * Returns as jobsrv_sink_add(), or what making the thread returned.
- */
-JOBSRV_EXTERN JOBSRV_NODISCARD
-int jobsrv_console_add(jobsrv_t *srv,
-                       const jobsrv_console_options_t *options,
-                       jobsrv_sink_t **out);
-
 /* Events this sink has dropped so far; 0 for one that loses none. */
 JOBSRV_EXTERN uint64_t jobsrv_sink_dropped(const jobsrv_sink_t *sink);
+
+/* Answers `flush`. Harmless when that was not asked. */
+JOBSRV_EXTERN void jobsrv_sink_flushed(jobsrv_sink_t *sink);
+
+/* `err` is 0, or JOBSRV_ECLOSED when the server has closed before. */
+typedef void (*jobsrv_sinks_flushed_cb)(jobsrv_t *srv, int err, void *data);
+
+/*
+ * Has every sink pass on what this thread has narrated so far and everything
+ * before it, then calls `cb` from the loop: once, and not inside this call. It
+ * waits for the slowest sink, for one that never answers until that is removed
+ * or the server closes; a host that will not wait arms a timer. jobsrv_drain()
+ * does the same, within its deadline. The loop is not kept alive by it.
+ *
+ * Returns 0, UV_ENOMEM, or JOBSRV_ECLOSED; when not 0, `cb` is not called.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_sinks_flush(jobsrv_t *srv, jobsrv_sinks_flushed_cb cb, void *data);
+
+/* Lent for the call. On the loop thread, as `event` above. */
+typedef void (*jobsrv_event_cb)(const jobsrv_event_t *event, void *data);
+
+/*
+ * Adds a sink that is one function. `options` and `out` may be NULL. Returns as
+ * jobsrv_sink_add().
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_callback_add(jobsrv_t *srv,
+                        jobsrv_event_cb cb,
+                        void *data,
+                        const jobsrv_sink_options_t *options,
+                        jobsrv_sink_t **out);
 
 #ifdef __cplusplus
 }

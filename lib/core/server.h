@@ -86,7 +86,7 @@ struct jobsrv_s {
   pid_t pid;
   char *fork_mark;             /* 1; a forked child sees 0 */
   atomic_int closed;           /* 1: only its memory is left */
-  atomic_uint sinks;           /* other threads copy events for them */
+  atomic_int sink_level;       /* other threads copy events from it on */
   atomic_uint unheard;         /* token.c: reasons on their way down */
   _Atomic uint64_t late_finishes;
   jobsrv_alloc_t alloc;

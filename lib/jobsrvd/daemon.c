@@ -5,7 +5,7 @@
 #include "demo_ops.h"
 #include "program.h"
 
-#include <jobsrv/sink.h>
+#include <jobsrv/console.h>
 
 #include <errno.h>
 #include <signal.h>

@@ -89,6 +89,7 @@ typedef struct jobsrv__progress_value_s {
 typedef struct jobsrv__progress_state_s {
   jobsrv__log_t *log;
   jobsrv_timer_t timer;
+  jobsrv__queue_t news;       /* for sinks */
   uint64_t published_ns;      /* monotonic */
   int is_own;                 /* the job has reported, not its children */
   uint32_t attempt;           /* which has reported last */

@@ -19,12 +19,15 @@ jobsrv__narration_t *jobsrv__narration_new(const jobsrv_alloc_t *alloc) {
     return NULL;
   jobsrv__queue_init(&narration->sinks);
   jobsrv__queue_init(&narration->later);
+  jobsrv__queue_init(&narration->progressed);
+  jobsrv__queue_init(&narration->flushes);
   return narration;
 }
 
 void jobsrv__narration_attach(jobsrv__narration_t *narration, jobsrv_t *srv) {
   srv->narration = narration;
   srv->observer = &jobsrv__narration_observer;
+  atomic_store_explicit(&srv->sink_level, JOBSRV_MUTE, memory_order_relaxed);
   jobsrv__logs_init(&narration->logs, srv);
   jobsrv__buf_init(&narration->body, &srv->alloc, 0);
   jobsrv__buf_init(&narration->text, &srv->alloc, 0);
@@ -49,10 +52,6 @@ int jobsrv__narration_straight(const jobsrv_t *srv) {
          !jobsrv__narration(srv)->delivering;
 }
 
-static int has_sinks(const jobsrv_t *srv) {
-  return atomic_load_explicit(&srv->sinks, memory_order_relaxed) > 0;
-}
-
 /* An event of the library's own, for sinks. */
 static jobsrv_event_t own_event(const jobsrv_job_t *job, jobsrv_kind_t kind) {
   jobsrv_event_t event = {
@@ -71,10 +70,13 @@ static void deliver(jobsrv_job_t *job,
                     const jobsrv_event_t *event,
                     const char *json,
                     size_t json_len) {
-  jobsrv_event_t mine = *event;
+  jobsrv_event_t mine;
   jobsrv__ids_t ids;
   char id[JOBSRV_ID_SIZE];
 
+  if (!jobsrv__sinks_want(job->srv->narration, event, job))
+    return;
+  mine = *event;
   if (event->kind != JOBSRV_KIND_NARRATION && event->kind != JOBSRV_KIND_DATA)
     jobsrv__event_trace(&mine, job, &ids); /* those have been asked */
   mine.seq = job->seq;
@@ -111,7 +113,7 @@ static void announce(jobsrv_job_t *job, unsigned int count) {
     return;
   }
   job->srv->stats.dropped += count;
-  if (!has_sinks(job->srv))
+  if (!jobsrv__sinks_hear(job->srv, event.level))
     return;
   (void) snprintf(human, sizeof(human), "%u events were dropped", count);
   event.human = human;
@@ -133,7 +135,7 @@ int jobsrv__narration_put(jobsrv_job_t *job,
   err = jobsrv__log_append(job, kind, level, body, len, &json, &json_len);
   if (err == UV_ENOMEM)
     atomic_fetch_add_explicit(&job->dropped, 1, memory_order_relaxed);
-  if (err == 0 && event != NULL && has_sinks(job->srv))
+  if (err == 0 && event != NULL && jobsrv__sinks_hear(job->srv, level))
     deliver(job, event, json, json_len);
   return err;
 }
@@ -148,7 +150,8 @@ void jobsrv__narration_unrouted(jobsrv_t *srv, const jobsrv_event_t *event) {
   jobsrv_event_t mine = *event;
 
   srv->stats.unrouted++;
-  if (!has_sinks(srv))
+  if (!jobsrv__sinks_hear(srv, event->level) ||
+      !jobsrv__sinks_want(narration, event, NULL))
     return;
   jobsrv__buf_reset(buf);
   (void) jobsrv__buf_puts(buf, "{\"type\":\"narration\",");
@@ -173,7 +176,7 @@ static void on_transition(jobsrv_job_t *job,
 
   if (job->seq == 0 && job->token.above != NULL)
     jobsrv__progress_born(job);
-  if (!has_sinks(job->srv)) {
+  if (!jobsrv__sinks_hear(job->srv, JOBSRV_INFO)) {
     jobsrv__log_transition(job, from, to);
     return;
   }
@@ -234,7 +237,9 @@ static void on_ended(jobsrv_job_t *job, jobsrv_state_t from) {
   announce(job, take_dropped(job));
   jobsrv__log_end(job);
   jobsrv__progress_ended(job);
-  if (!has_sinks(job->srv))
+  jobsrv__progress_tell(job);
+  if (job->srv->narration == NULL || /* a sink has closed the server */
+      !jobsrv__sinks_hear(job->srv, JOBSRV_INFO))
     return;
 
   event = own_event(job, JOBSRV_KIND_END);
@@ -311,7 +316,7 @@ static void on_line(jobsrv_job_t *job,
     atomic_fetch_add_explicit(&job->dropped, 1, memory_order_relaxed);
     return;
   }
-  if (has_sinks(srv)) {
+  if (jobsrv__sinks_hear(srv, event.level)) {
     event.human = without_nul(&narration->text, text, len);
     if (event.human == NULL)
       event.human = "";
@@ -343,29 +348,25 @@ int jobsrv__narration_lane(jobsrv_t *srv,
   return err;
 }
 
-static void on_flushed(void *arg) {
-  jobsrv__observer_done(arg);
-}
-
 static void on_finish(jobsrv_t *srv) {
-  jobsrv__narration_t *narration = jobsrv__narration(srv);
-
-  if (narration->writer == NULL ||
-      jobsrv__writer_flush(narration->writer, on_flushed, srv))
-    jobsrv__observer_done(srv);
+  jobsrv__sinks_finish(srv->narration);
 }
 
 static void on_close(jobsrv_t *srv) {
   jobsrv__narration_t *narration = jobsrv__narration(srv);
 
+  jobsrv__narration_hold(narration);
+  jobsrv_turn_cancel(&narration->progress_turn);
+  while (jobsrv__queue_pop(&narration->progressed) != NULL)
+    ;
   jobsrv__sinks_close(narration);
+  jobsrv__flushes_close(narration);
   if (narration->writer != NULL)
     jobsrv__writer_close(narration->writer);
   jobsrv__logs_close(srv);
   srv->narration = NULL;
   narration->closed = 1;
-  if (!narration->delivering) /* else whoever delivers is still using it */
-    jobsrv__narration_free(narration, &srv->alloc);
+  jobsrv__narration_let_go(narration);
 }
 
 const jobsrv__observer_t jobsrv__narration_observer = {

@@ -18,24 +18,23 @@
 typedef struct jobsrv__writer_s jobsrv__writer_t;
 typedef struct jobsrv__narration_s jobsrv__narration_t;
 
-struct jobsrv_sink_s {
-  jobsrv__queue_t link;
-  jobsrv__narration_t *narration;
-  jobsrv_sink_ops_t ops;
-  void *self;
-  int level;
-  uint64_t born;      /* events numbered up to here are not for it */
-  jobsrv_sink_filter_t *filter; /* one block with its texts; NULL: all */
-  jobsrv_redactor_t *redactor;  /* NULL: none */
-};
-
 struct jobsrv__narration_s {
   jobsrv__logs_t logs;        /* the first */
   jobsrv__queue_t sinks;      /* in order of adding */
   jobsrv__queue_t later;      /* events that came while one was delivered */
   int delivering;
   jobsrv__queue_t mark;       /* the place among the sinks meanwhile */
-  int closed;                 /* while delivering: freed behind it */
+  unsigned int holds;         /* by whoever comes back to it after a callback */
+  int closed;                 /* freed with the last of them */
+  unsigned int progress_sinks; /* that want progress */
+  jobsrv__queue_t progressed; /* whose newest progress no sink has seen */
+  jobsrv_turn_t progress_turn;
+  jobsrv__queue_t flushes;    /* that were asked for and have not ended */
+  uint64_t flush_number;      /* of the newest */
+  jobsrv_turn_t flush_turn;
+  int writer_asked;           /* as for a sink */
+  uint64_t writer_flushed;
+  uint64_t writer_flushing;
   jobsrv__buf_t body;         /* of the event that is being made */
   jobsrv__buf_t text;         /* of a child's line, for sinks */
   jobsrv__buf_t json;         /* of the event that is being delivered */
@@ -57,6 +56,16 @@ void jobsrv__narration_free(jobsrv__narration_t *narration,
                             const jobsrv_alloc_t *alloc);
 
 extern const jobsrv__observer_t jobsrv__narration_observer;
+
+/* Around whatever may close the server and is not at its end then. */
+static inline void jobsrv__narration_hold(jobsrv__narration_t *narration) {
+  narration->holds++;
+}
+
+static inline void jobsrv__narration_let_go(jobsrv__narration_t *narration) {
+  if (--narration->holds == 0 && narration->closed)
+    jobsrv__narration_free(narration, &narration->logs.srv->alloc);
+}
 
 /*
  * An encoded event into the job's log and, when `event` is not NULL, to the
@@ -152,12 +161,43 @@ void jobsrv__event_in_span(jobsrv_event_t *event,
 
 /* ---- sink.c ---- */
 
+/* [any] 1 if an event of this level may be for some sink. */
+static inline int jobsrv__sinks_hear(const jobsrv_t *srv, int level) {
+  return level >= atomic_load_explicit(&srv->sink_level, memory_order_relaxed);
+}
+
+/* Flushes and closes them all, newest first; also from inside their events. */
+void jobsrv__sinks_close(jobsrv__narration_t *narration);
+
+/* ---- deliver.c ---- */
+
+/*
+ * 1 if some sink lets the event pass, of which only the level, kind, actor and
+ * action are looked at. `job` may be NULL.
+ */
+int jobsrv__sinks_want(const jobsrv__narration_t *narration,
+                       const jobsrv_event_t *event,
+                       const jobsrv_job_t *job);
+
 /* To every sink that wants it; behind the one that is being delivered. */
 void jobsrv__sinks_deliver(jobsrv__narration_t *narration,
                            const jobsrv_event_t *event);
 
-/* Closes them all, newest first; also from inside an event of theirs. */
-void jobsrv__sinks_close(jobsrv__narration_t *narration);
+/* ---- flush.c ---- */
+
+/* Has sinks and writer pass on what waits, then tells core. */
+void jobsrv__sinks_finish(jobsrv__narration_t *narration);
+
+/* Calls back who waits still. */
+void jobsrv__flushes_close(jobsrv__narration_t *narration);
+
+/* ---- progress_event.c ---- */
+
+/* A job has published a value: sinks see it at the end of the turn. */
+void jobsrv__progress_news(jobsrv_job_t *job);
+
+/* They see it now, if they have not yet. */
+void jobsrv__progress_tell(jobsrv_job_t *job);
 
 /* ---- event.c ---- */
 

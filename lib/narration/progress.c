@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "core/family.h"
 #include "narration/encode.h"
+#include "narration/narration.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -173,6 +174,7 @@ void jobsrv__progress_publish(jobsrv__progress_state_t *progress) {
   pthread_mutex_unlock(&log->lock);
   progress->published_ns = jobsrv__now(log->logs->srv->clock);
   jobsrv__log_dirty(log, 1);
+  jobsrv__progress_news(log->job);
 }
 
 static uint8_t keep_text(char *to, const char *text) {
@@ -423,6 +425,7 @@ void jobsrv__progress_free(jobsrv__log_t *log) {
   if (log->progress == NULL)
     return;
   jobsrv__progress_stop(log);
+  jobsrv__queue_remove(&log->progress->news);
   if (log->progress->frame != NULL)
     jobsrv__progress_unref(log, log->progress->frame);
   jobsrv__free(&log->alloc, log->progress);

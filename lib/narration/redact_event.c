@@ -23,6 +23,7 @@ void jobsrv__redacted_init(jobsrv__redacted_t *redacted,
 }
 
 void jobsrv__redacted_free(jobsrv__redacted_t *redacted) {
+  jobsrv__redacted_forget(redacted);
   jobsrv__buf_free(&redacted->fields);
   jobsrv__buf_free(&redacted->places);
   jobsrv__buf_free(&redacted->texts);
@@ -202,16 +203,20 @@ static const jobsrv_event_t *make(jobsrv__redacted_t *redacted,
 }
 
 const jobsrv_event_t *jobsrv__redacted(jobsrv__redacted_t *redacted,
-                                       const jobsrv_redactor_t *by,
+                                       jobsrv_redactor_t *by,
                                        const jobsrv_event_t *event) {
   if (redacted->of != event || redacted->by != by) {
+    jobsrv__redacted_forget(redacted);
     redacted->of = event;
-    redacted->by = by;
+    redacted->by = jobsrv_redactor_ref(by);
     redacted->made = make(redacted, event);
   }
   return redacted->made;
 }
 
 void jobsrv__redacted_forget(jobsrv__redacted_t *redacted) {
+  if (redacted->by != NULL)
+    jobsrv_redactor_unref(redacted->by);
+  redacted->by = NULL;
   redacted->of = NULL;
 }

@@ -15,7 +15,7 @@
 /* The last event that was made, and of what. */
 typedef struct jobsrv__redacted_s {
   const jobsrv_event_t *of;   /* NULL: none */
-  const jobsrv_redactor_t *by;
+  jobsrv_redactor_t *by;      /* referenced: its sink may be removed */
   const jobsrv_event_t *made; /* `of` itself, or `event` */
   jobsrv_event_t event;
   jobsrv__buf_t fields; /* its array of them */
@@ -34,7 +34,7 @@ void jobsrv__redacted_free(jobsrv__redacted_t *redacted);
  * Without memory nothing passes but that there was an event.
  */
 const jobsrv_event_t *jobsrv__redacted(jobsrv__redacted_t *redacted,
-                                       const jobsrv_redactor_t *by,
+                                       jobsrv_redactor_t *by,
                                        const jobsrv_event_t *event);
 
 /* What it was made of goes: another may come at the same address. */

@@ -148,7 +148,7 @@ static int send_event(jobsrv_job_t *job,
                              srv->options.max_event_bytes);
   len = buf.len - sizeof(*said);
   if (err == 0 &&
-      atomic_load_explicit(&srv->sinks, memory_order_relaxed) > 0) {
+      jobsrv__sinks_hear(srv, event->level)) {
     attach_copy(&buf, event, strnlen(event->human, human_len), &at);
     err = buf.failed;
   }

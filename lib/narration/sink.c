@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "narration/narration.h"
+#include "narration/sink.h"
 
 #include "base/alloc.h"
 #include "base/options.h"
@@ -8,12 +8,6 @@
 #include <string.h>
 
 #include <uv.h>
-
-/* An event that came while another was being delivered. */
-typedef struct later_s {
-  jobsrv__queue_t link;
-  jobsrv_event_t *event;
-} later_t;
 
 /* ---- which events ---- */
 
@@ -34,23 +28,26 @@ static const char *put(char **at, const char *text) {
 /* One block; NULL for a filter that lets all pass. */
 static int filter_copy(const jobsrv_alloc_t *alloc,
                        const jobsrv_sink_filter_t *from,
-                       jobsrv_sink_filter_t **out) {
+                       jobsrv__filter_t **out) {
   size_t texts = size_of(from->job_id) + size_of(from->operation) +
                  size_of(from->actor) + size_of(from->action);
-  jobsrv_sink_filter_t *to;
+  jobsrv__filter_t *to;
   char *at;
 
   *out = NULL;
   if (texts == 0)
     return 0;
-  to = jobsrv__malloc(alloc, sizeof(*to) + texts);
+  to = jobsrv__zalloc(alloc, sizeof(*to) + texts);
   if (to == NULL)
     return UV_ENOMEM;
   at = (char *) (to + 1);
-  to->job_id = put(&at, from->job_id);
-  to->operation = put(&at, from->operation);
-  to->actor = put(&at, from->actor);
-  to->action = put(&at, from->action);
+  to->by.job_id = put(&at, from->job_id);
+  to->by.operation = put(&at, from->operation);
+  to->by.actor = put(&at, from->actor);
+  to->by.action = put(&at, from->action);
+  to->one_job = from->job_id != NULL &&
+                jobsrv__id_parse(from->job_id, strlen(from->job_id),
+                                 &to->id) == 0;
   *out = to;
   return 0;
 }
@@ -68,19 +65,51 @@ static int name_passes(const char *pattern, const char *name) {
   return strcmp(pattern, name) == 0;
 }
 
-static int passes(const jobsrv_sink_filter_t *filter,
-                  const jobsrv_event_t *event) {
-  return filter == NULL ||
-         (name_passes(filter->job_id, event->job_id) &&
-          name_passes(filter->operation,
-                      event->job != NULL ? jobsrv_job_operation(event->job)
-                                         : NULL) &&
-          name_passes(filter->actor, event->actor) &&
-          name_passes(filter->action, event->action));
+/* Ids are compared as what they are: making their text costs more. */
+static int job_passes(const jobsrv__filter_t *filter, const jobsrv_job_t *job) {
+  char id[JOBSRV_ID_SIZE];
+
+  if (filter->by.job_id == NULL)
+    return 1;
+  if (job == NULL)
+    return 0;
+  if (filter->one_job)
+    return jobsrv__id_equal(filter->id, job->id);
+  return name_passes(filter->by.job_id, jobsrv_job_id(job, id));
+}
+
+int jobsrv__filter_passes(const jobsrv__filter_t *filter,
+                          const jobsrv_event_t *event,
+                          const jobsrv_job_t *job) {
+  return name_passes(filter->by.actor, event->actor) &&
+         name_passes(filter->by.action, event->action) &&
+         name_passes(filter->by.operation,
+                     job != NULL ? jobsrv_job_operation(job) : NULL) &&
+         job_passes(filter, job);
 }
 
 static int level_ok(int level) {
   return level >= JOBSRV_TRACE && level <= JOBSRV_MUTE;
+}
+
+/* What none of them would get is not even looked at. */
+static void count_in(jobsrv__narration_t *narration) {
+  jobsrv__queue_t *head = &narration->sinks;
+  jobsrv__queue_t *link = head->next;
+  int level = JOBSRV_MUTE;
+
+  narration->progress_sinks = 0;
+  for (; link != head; link = link->next) {
+    jobsrv_sink_t *sink = JOBSRV__CONTAINER(link, jobsrv_sink_t, link);
+
+    if (link == &narration->mark)
+      continue;
+    narration->progress_sinks += sink->progress && sink->level <= JOBSRV_INFO;
+    if (sink->level < level)
+      level = sink->level;
+  }
+  atomic_store_explicit(&narration->logs.srv->sink_level, level,
+                        memory_order_relaxed);
 }
 
 int jobsrv_sink_set_level(jobsrv_sink_t *sink, int level) {
@@ -90,6 +119,7 @@ int jobsrv_sink_set_level(jobsrv_sink_t *sink, int level) {
   if (!level_ok(level))
     return UV_EINVAL;
   sink->level = level;
+  count_in(sink->narration);
   return 0;
 }
 
@@ -97,7 +127,7 @@ int jobsrv_sink_set_filter(jobsrv_sink_t *sink,
                            const jobsrv_sink_filter_t *filter) {
   static const jobsrv_sink_filter_t all;
   const jobsrv_alloc_t *alloc = &sink->narration->logs.srv->alloc;
-  jobsrv_sink_filter_t *mine;
+  jobsrv__filter_t *mine;
   int err;
 
   JOBSRV__ASSERT_LOOP(sink->narration->logs.srv);
@@ -134,6 +164,63 @@ static int redactor_for(jobsrv__narration_t *narration,
 
 /* ---- coming and going ---- */
 
+static int options_read(jobsrv_sink_options_t *how,
+                        const jobsrv_sink_options_t *options,
+                        jobsrv_sink_ops_t *mine,
+                        const jobsrv_sink_ops_t *ops) {
+  jobsrv_sink_options_init(how);
+  if (options != NULL &&
+      jobsrv__options_read(how, sizeof(*how),
+                           offsetof(jobsrv_sink_options_t, progress),
+                           options) != 0)
+    return UV_EINVAL;
+  if (how->level == 0)
+    how->level = JOBSRV_INFO;
+  if (jobsrv__options_read(mine, sizeof(*mine),
+                           offsetof(jobsrv_sink_ops_t, open), ops) != 0 ||
+      mine->event == NULL || !level_ok(how->level))
+    return UV_EINVAL;
+  return 0;
+}
+
+static void sink_free(jobsrv_sink_t *sink) {
+  const jobsrv_alloc_t *alloc = &sink->narration->logs.srv->alloc;
+
+  if (sink->redactor != NULL)
+    jobsrv_redactor_unref(sink->redactor);
+  jobsrv__free(alloc, sink->filter);
+  jobsrv__free(alloc, sink);
+}
+
+void jobsrv__sink_let_go(jobsrv_sink_t *sink) {
+  if (--sink->pins == 0)
+    sink_free(sink);
+}
+
+static int make(jobsrv__narration_t *narration,
+                const jobsrv_sink_options_t *how,
+                jobsrv_sink_t **out) {
+  const jobsrv_alloc_t *alloc = &narration->logs.srv->alloc;
+  jobsrv_sink_t *sink = jobsrv__zalloc(alloc, sizeof(*sink));
+  int err;
+
+  if (sink == NULL)
+    return UV_ENOMEM;
+  sink->narration = narration;
+  sink->pins = 1;
+  err = filter_copy(alloc, &how->filter, &sink->filter);
+  if (err == 0)
+    err = redactor_for(narration, how, &sink->redactor);
+  if (err != 0) {
+    sink_free(sink);
+    return err;
+  }
+  sink->level = how->level;
+  sink->progress = how->progress != 0;
+  *out = sink;
+  return 0;
+}
+
 int jobsrv_sink_add(jobsrv_t *srv,
                     const jobsrv_sink_ops_t *ops,
                     void *self,
@@ -148,148 +235,57 @@ int jobsrv_sink_add(jobsrv_t *srv,
   JOBSRV__ASSERT_LOOP(srv);
   if (narration == NULL || srv->phase == JOBSRV__CLOSING)
     return JOBSRV_ECLOSED;
-  jobsrv_sink_options_init(&how);
-  if (options != NULL &&
-      jobsrv__options_read(&how, sizeof(how), sizeof(how), options) != 0)
-    return UV_EINVAL;
-  if (how.level == 0)
-    how.level = JOBSRV_INFO;
-  if (jobsrv__options_read(&mine, sizeof(mine), sizeof(mine), ops) != 0 ||
-      mine.event == NULL || !level_ok(how.level))
-    return UV_EINVAL;
-  sink = jobsrv__zalloc(&srv->alloc, sizeof(*sink));
-  if (sink == NULL)
-    return UV_ENOMEM;
-  err = filter_copy(&srv->alloc, &how.filter, &sink->filter);
+  err = options_read(&how, options, &mine, ops);
   if (err == 0)
-    err = redactor_for(narration, &how, &sink->redactor);
-  if (err != 0) {
-    jobsrv__free(&srv->alloc, sink->filter);
-    jobsrv__free(&srv->alloc, sink);
+    err = make(narration, &how, &sink);
+  if (err != 0)
+    return err;
+  sink->ops = mine;
+  sink->self = self;
+  err = mine.open != NULL ? mine.open(self, sink) : 0;
+  if (err < 0) {
+    sink_free(sink);
     return err;
   }
 
-  sink->narration = narration;
-  sink->ops = mine;
-  sink->self = self;
-  sink->level = how.level;
   sink->born = srv->server_seq;
+  sink->flushed = narration->flush_number;
   jobsrv__queue_push_back(&narration->sinks, &sink->link);
-  atomic_fetch_add_explicit(&srv->sinks, 1, memory_order_relaxed);
+  count_in(narration);
   if (out != NULL)
     *out = sink;
   return 0;
 }
 
 void jobsrv_sink_remove(jobsrv_sink_t *sink) {
-  jobsrv_t *srv = sink->narration->logs.srv;
+  jobsrv__narration_t *narration = sink->narration;
 
-  JOBSRV__ASSERT_LOOP(srv);
+  JOBSRV__ASSERT_LOOP(narration->logs.srv);
   jobsrv__queue_remove(&sink->link);
-  atomic_fetch_sub_explicit(&srv->sinks, 1, memory_order_relaxed);
+  sink->removed = 1;
+  count_in(narration);
   if (sink->ops.close != NULL)
     sink->ops.close(sink->self);
-  if (sink->redactor != NULL)
-    jobsrv_redactor_unref(sink->redactor);
-  jobsrv__free(&srv->alloc, sink->filter);
-  jobsrv__free(&srv->alloc, sink);
+  jobsrv__flushes_look(narration);
+  jobsrv__sink_let_go(sink);
 }
 
 uint64_t jobsrv_sink_dropped(const jobsrv_sink_t *sink) {
+  JOBSRV__ASSERT_LOOP(sink->narration->logs.srv);
   return sink->ops.dropped != NULL ? sink->ops.dropped(sink->self) : 0;
-}
-
-static int wants(const jobsrv_sink_t *sink, const jobsrv_event_t *event) {
-  return event->level >= sink->level &&
-         (event->server_seq == 0 || event->server_seq > sink->born) &&
-         passes(sink->filter, event);
-}
-
-/* A mark of our own keeps the place, whatever a sink adds or removes. */
-static void deliver(jobsrv__narration_t *narration,
-                    const jobsrv_event_t *event) {
-  jobsrv__queue_t *head = &narration->sinks;
-  jobsrv__queue_t *at = head->next;
-  jobsrv__queue_t *mark = &narration->mark;
-  jobsrv_sink_t *sink;
-
-  jobsrv__redacted_forget(&narration->redacted);
-  while (at != head && !narration->closed) {
-    sink = JOBSRV__CONTAINER(at, jobsrv_sink_t, link);
-    jobsrv__queue_push_front(at, mark); /* behind `at` */
-    if (wants(sink, event))
-      sink->ops.event(sink->self,
-                      sink->redactor != NULL
-                          ? jobsrv__redacted(&narration->redacted,
-                                             sink->redactor, event)
-                          : event);
-    at = mark->next;
-    jobsrv__queue_remove(mark);
-  }
-}
-
-static void put_off(jobsrv__narration_t *narration,
-                    const jobsrv_event_t *event) {
-  const jobsrv_alloc_t *alloc = &narration->logs.srv->alloc;
-  size_t human_len = strlen(event->human);
-  later_t *later =
-      jobsrv__malloc(alloc, sizeof(*later) +
-                                jobsrv__event_room(event, human_len));
-
-  if (later == NULL) {
-    narration->logs.srv->stats.dropped++;
-    return;
-  }
-  memset(later, 0, sizeof(*later));
-  later->event = jobsrv__event_copy(later + 1, event, human_len);
-  if (event->job != NULL)
-    jobsrv_job_ref(event->job);
-  jobsrv__queue_push_back(&narration->later, &later->link);
-}
-
-/* The bytes of a log may move while its event is being looked at. */
-static void keep_json(jobsrv__narration_t *narration, jobsrv_event_t *event) {
-  if (event->json == NULL || event->json == narration->json.data)
-    return;
-  jobsrv__buf_reset(&narration->json);
-  (void) jobsrv__buf_append(&narration->json, event->json, event->json_len);
-  event->json = jobsrv__buf_str(&narration->json);
-  event->json_len = event->json != NULL ? narration->json.len : 0;
-}
-
-void jobsrv__sinks_deliver(jobsrv__narration_t *narration,
-                           const jobsrv_event_t *event) {
-  jobsrv__queue_t *link;
-  jobsrv_event_t mine;
-  later_t *later;
-
-  if (narration->delivering) {
-    put_off(narration, event);
-    return;
-  }
-  mine = *event;
-  keep_json(narration, &mine);
-  narration->delivering = 1;
-  deliver(narration, &mine);
-  while ((link = jobsrv__queue_pop(&narration->later)) != NULL) {
-    later = JOBSRV__CONTAINER(link, later_t, link);
-    deliver(narration, later->event);
-    if (later->event->job != NULL)
-      jobsrv_job_unref(later->event->job);
-    jobsrv__free(&narration->logs.srv->alloc, later);
-  }
-  narration->delivering = 0;
-  if (narration->closed)
-    jobsrv__narration_free(narration, &narration->logs.srv->alloc);
 }
 
 void jobsrv__sinks_close(jobsrv__narration_t *narration) {
   jobsrv__queue_t *link;
+  jobsrv_sink_t *sink;
 
   while ((link = jobsrv__queue_back(&narration->sinks)) != NULL) {
-    if (link == &narration->mark)
+    if (link == &narration->mark) {
       jobsrv__queue_remove(link);
-    else
-      jobsrv_sink_remove(JOBSRV__CONTAINER(link, jobsrv_sink_t, link));
+      continue;
+    }
+    sink = JOBSRV__CONTAINER(link, jobsrv_sink_t, link);
+    if (jobsrv__sink_flush(sink))
+      jobsrv_sink_remove(sink);
   }
 }

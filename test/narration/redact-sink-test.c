@@ -204,6 +204,49 @@ static void without_memory_no_text_passes(void **state) {
   world_close(&world);
 }
 
+/* ---- one that goes ---- */
+
+typedef struct {
+  jobsrv_sink_t *sink;
+  char field[64];
+} leaver_t;
+
+static void leave(void *self, const jobsrv_event_t *event) {
+  leaver_t *leaver = self;
+
+  if (event->nfields == 0)
+    return;
+  jobsrv_sink_remove(leaver->sink);
+  (void) snprintf(leaver->field, sizeof(leaver->field), "%s",
+                  event->fields[0].as.string);
+}
+
+static const jobsrv_sink_ops_t leaving = { .size = sizeof(leaving),
+                                           .event = leave };
+
+/* The event, mask and all, is lent until its call ends. */
+static void what_a_removed_sink_was_shown_stays_for_its_call(void **state) {
+  jobsrv_field_t field = { .key = "password", .type = JOBSRV_FIELD_I64 };
+  jobsrv_event_t event = { .human = "x", .fields = &field, .nfields = 1 };
+  jobsrv_redact_options_t how;
+  jobsrv_sink_options_t options;
+  leaver_t leaver = { 0 };
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  jobsrv_redact_options_init(&how);
+  how.replacement = "(its own mask)";
+  jobsrv_sink_options_init(&options);
+  assert_ok(jobsrv_redactor_new(&options.redactor, &world.faults.alloc, &how));
+  assert_ok(jobsrv_sink_add(world.srv, &leaving, &leaver, &options,
+                            &leaver.sink));
+  jobsrv_redactor_unref(options.redactor);
+  assert_ok(jobsrv_narrate_event(begin_job(&world), &event));
+  assert_string_equal(leaver.field, "(its own mask)");
+  world_close(&world);
+}
+
 int main(void) {
   static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_sink_sees_no_secret_unless_it_is_said_that_it_may),
@@ -212,6 +255,7 @@ int main(void) {
     cmocka_unit_test(each_sink_may_have_a_redactor_of_its_own),
     cmocka_unit_test(a_redactor_for_a_sink_that_has_none_is_refused),
     cmocka_unit_test(without_memory_no_text_passes),
+    cmocka_unit_test(what_a_removed_sink_was_shown_stays_for_its_call),
   };
 
   return RUN_GROUP(tests);

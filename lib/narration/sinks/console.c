@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/options.h"
+#include "jobsrv/console.h"
 #include "narration/narration.h"
 #include "narration/show.h"
 #include "narration/table.h"
