@@ -78,9 +78,9 @@ typedef struct jobsrv_sink_options_s {
                                   one with all defaults. Referenced */
   int unredacted; /* 1: none does; for a sink that only those read who may see
                      every job's secrets */
-  int progress;   /* 1: also the progress of jobs, at JOBSRV_INFO: events without
-                     numbers, at most ten a second from each job, with what it
-                     has reached before its end. 0: none */
+  int progress;   /* 1: also the progress of jobs, at JOBSRV_INFO: events
+                     without numbers, at most ten a second from each job, what
+                     it has reached last before its end. 0: none */
 } jobsrv_sink_options_t;
 
 static inline void jobsrv_sink_options_init(jobsrv_sink_options_t *options) {
