@@ -12,14 +12,22 @@
  *           name ends in one of: password passwd passphrase secret token apikey
  *           accesskey secretkey privatekey authkey signingkey encryptionkey
  *           masterkey sharedkey credential credentials authorization cookie;
- *           any case, with or without '-' and '_' inside
- *   JWT     three parts of base64url, of which the first begins "eyJ"
+ *           any case, with or without '-' and '_' inside; also name => value
+ *   JWT     three to five parts of base64url, of which the first begins "eyJ"
  *   PEM     a PRIVATE KEY block of any kind and size, up to its END line, or
- *           all that follows if there is none
- *   URL     user and password (or a long user) before '@' in scheme://...@host
+ *           all that follows if there is none. Sinks that get a block line by
+ *           line, in events of one job, actor and action, have its lines masked
+ *           too, until one after the last full line that is not its END
+ *   URL     user and password (or a long user) before the last '@' of
+ *           scheme://...@host
  *   VENDOR  tokens that name their maker: AKIA, ghp_, glpat-, xoxb-, sk_live_,
  *           and the like
  *   UUID    only when asked for
+ *
+ * In JSON, strings and names of members are looked at with their escapes undone
+ * and what is behind a name of NAMED is masked whole; it stays JSON. Where a
+ * text has been cut at max_text, half a secret before the mark of that counts
+ * as one.
  */
 
 #include "jobsrv/alloc.h"
@@ -43,7 +51,10 @@ enum {
   JOBSRV_REDACT_NOTHING = 1 << 30 /* of these; names and patterns still count */
 };
 
-/* At least `min` (0: 1) of `chars` behind `prefix`, where a word begins. */
+/*
+ * At least `min` (0: 1; at most 128) of `chars` behind `prefix`, where a word
+ * begins.
+ */
 typedef struct jobsrv_redact_pattern_s {
   const char *prefix; /* 1..32 bytes */
   const char *chars;  /* NULL: [A-Za-z0-9_-] */

@@ -15,6 +15,7 @@
 
 #include "narration/log.h"
 #include "narration/pace.h"
+#include "narration/pem.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -133,6 +134,7 @@ struct jobsrv__log_s {
   jobsrv__queue_t in_all;
   jobsrv__queue_t in_class;   /* of live ones, or among the ended */
   char id[JOBSRV__ID_SIZE];
+  jobsrv__pem_t pem;          /* private keys that are being told */
 };
 
 static inline uint32_t jobsrv__written_bytes(uint64_t written) {

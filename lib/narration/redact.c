@@ -98,7 +98,8 @@ static int pattern_add(jobsrv_redactor_t *redactor,
   size_t len = from->prefix != NULL ? strlen(from->prefix) : 0;
   unsigned char sign;
 
-  if (len == 0 || len > sizeof(to->text) || from->min > UINT32_MAX)
+  if (len == 0 || len > sizeof(to->text) ||
+      from->min > JOBSRV__REDACT_PATTERN_MIN)
     return UV_EINVAL;
   memcpy(to->text, from->prefix, len);
   to->len = (uint8_t) len;

@@ -2,15 +2,17 @@
 
 #include "narration/redact_event.h"
 
+#include "narration/chunk.h"
 #include "narration/redact_find.h"
 
 #include <string.h>
 
 #include <uv.h>
 
-/* The texts of an event that may hold anything; the others are ids. */
+/* The texts of an event that may hold anything; the others are our own. */
+#define VOICES(XX) XX(human) XX(cute) XX(story)
 #define TEXTS(XX)                                                             \
-  XX(actor) XX(action) XX(target) XX(human) XX(cute) XX(story)
+  XX(actor) XX(action) XX(target) VOICES(XX) XX(correlation_id) XX(request_id)
 
 void jobsrv__redacted_init(jobsrv__redacted_t *redacted,
                            const jobsrv_alloc_t *alloc) {
@@ -47,7 +49,10 @@ static size_t length_of(const jobsrv_field_t *field) {
 
 static int field_is_clean(const jobsrv_redactor_t *by,
                           const jobsrv_field_t *field) {
-  return !jobsrv_redacts_name(by, field->key, strlen(field->key)) &&
+  size_t len = strlen(field->key);
+
+  return !jobsrv_redacts_name(by, field->key, len) &&
+         !jobsrv_redacts(by, field->key, len) &&
          (!is_text(field) ||
           !jobsrv_redacts(by, field->as.string, length_of(field)));
 }
@@ -74,7 +79,7 @@ typedef struct {
   size_t at;
 } place_t;
 
-enum { OWN_TEXTS = 7 }; /* of an event without fields */
+enum { OWN_TEXTS = 9 }; /* of an event without fields, which have two */
 
 typedef struct {
   const jobsrv_redactor_t *by;
@@ -121,7 +126,12 @@ static size_t put_json(copier *c,
 }
 
 static void put_field(copier *c, jobsrv_field_t *field) {
-  if (jobsrv_redacts_name(c->by, field->key, strlen(field->key))) {
+  size_t len = strlen(field->key);
+  int secret = jobsrv_redacts_name(c->by, field->key, len);
+
+  if (jobsrv_redacts(c->by, field->key, len))
+    (void) put_text(c, &field->key, field->key, len);
+  if (secret) {
     field->type = JOBSRV_FIELD_STRING;
     field->as.string = c->by->replacement;
     field->len = c->by->replacement_len;
@@ -134,7 +144,9 @@ static void put_field(copier *c, jobsrv_field_t *field) {
   }
 }
 
-static int copy(jobsrv__redacted_t *redacted, const jobsrv_event_t *from) {
+static int copy(jobsrv__redacted_t *redacted,
+                const jobsrv_event_t *from,
+                int hide) {
   copier c = { .by = redacted->by,
                .texts = &redacted->texts,
                .scratch = &redacted->scratch };
@@ -147,10 +159,15 @@ static int copy(jobsrv__redacted_t *redacted, const jobsrv_event_t *from) {
   jobsrv__buf_reset(&redacted->places);
   fields = (void *) jobsrv__buf_reserve(&redacted->fields, size);
   c.places = (void *) jobsrv__buf_reserve(
-      &redacted->places, (OWN_TEXTS + from->nfields) * sizeof(place_t));
+      &redacted->places, (OWN_TEXTS + 2 * from->nfields) * sizeof(place_t));
   if (fields == NULL || c.places == NULL)
     return UV_ENOMEM;
   *to = *from;
+#define XX(name)                                                              \
+  if (hide && to->name != NULL)                                               \
+    to->name = redacted->by->replacement;
+  VOICES(XX)
+#undef XX
 #define XX(name)                                                              \
   if (to->name != NULL)                                                       \
     (void) put_text(&c, &to->name, to->name, strlen(to->name));
@@ -175,6 +192,7 @@ static void withhold(jobsrv__redacted_t *redacted, const jobsrv_event_t *from) {
   *to = *from;
   to->actor = to->action = to->human = redacted->by->replacement;
   to->target = to->cute = to->story = NULL;
+  to->correlation_id = to->request_id = NULL;
   to->nfields = 0;
   to->payload = NULL;
   to->payload_len = 0;
@@ -185,15 +203,16 @@ static void withhold(jobsrv__redacted_t *redacted, const jobsrv_event_t *from) {
 static const jobsrv_event_t *make(jobsrv__redacted_t *redacted,
                                   const jobsrv_event_t *event) {
   jobsrv_event_t *to = &redacted->event;
+  int hide = redacted->hide && (redacted->by->classes & JOBSRV_REDACT_PEM);
   int changed = 0;
 
   jobsrv__buf_reset(&redacted->json);
   if (event->json != NULL)
-    changed = jobsrv__redact_json(redacted->by, event->json, event->json_len,
-                                  &redacted->json, &redacted->scratch);
-  if (changed == 0 && texts_are_clean(redacted->by, event))
+    changed = jobsrv__redact_event_json(redacted->by, event, hide,
+                                        &redacted->json, &redacted->scratch);
+  if (changed == 0 && !hide && texts_are_clean(redacted->by, event))
     return event;
-  if (changed < 0 || copy(redacted, event) != 0) {
+  if (changed < 0 || copy(redacted, event, hide) != 0) {
     withhold(redacted, event);
   } else if (changed) {
     to->json = jobsrv__buf_str(&redacted->json);
@@ -202,9 +221,22 @@ static const jobsrv_event_t *make(jobsrv__redacted_t *redacted,
   return to;
 }
 
+/* Each event once, whatever redactors look at it. */
+static void follow(jobsrv__redacted_t *redacted, const jobsrv_event_t *event) {
+  jobsrv__log_t *log = event->job != NULL ? event->job->log : NULL;
+
+  redacted->followed = 1;
+  redacted->hide = 0;
+  if (event->kind == JOBSRV_KIND_NARRATION)
+    redacted->hide = jobsrv__pem_follow(
+        log != NULL ? &log->pem : &redacted->no_job, event);
+}
+
 const jobsrv_event_t *jobsrv__redacted(jobsrv__redacted_t *redacted,
                                        jobsrv_redactor_t *by,
                                        const jobsrv_event_t *event) {
+  if (!redacted->followed)
+    follow(redacted, event);
   if (redacted->of != event || redacted->by != by) {
     jobsrv__redacted_forget(redacted);
     redacted->of = event;
@@ -219,4 +251,5 @@ void jobsrv__redacted_forget(jobsrv__redacted_t *redacted) {
     jobsrv_redactor_unref(redacted->by);
   redacted->by = NULL;
   redacted->of = NULL;
+  redacted->followed = 0;
 }

@@ -2,23 +2,26 @@
 
 #include "narration/redact_find.h"
 
+#include "narration/pem.h"
+
 #include <string.h>
 #include <strings.h>
 
 enum {
   MAX_BLANKS = 16,    /* between a name and its sign */
   MAX_NAME = 64,      /* as written */
-  MAX_LABEL = 80,     /* of a PEM block */
   LONG_USER = 20,     /* one in a URL that is taken for a token */
   BEARER_MIN = 8,
   JWT_HEAD = 8,
-  JWT_BODY = 4
+  JWT_BODY = 4,
+  JWT_PARTS = 5       /* of an encrypted one; a signed one has 3 */
 };
 
 typedef struct {
   const jobsrv_redactor_t *redactor;
   const char *text;
   size_t len;
+  size_t cut;   /* where the text was cut, which may be inside of a secret */
   size_t from;  /* what is before has been dealt with */
   size_t start; /* of what was found */
   size_t end;
@@ -134,6 +137,16 @@ static int ends_value(char c) {
          strchr(",;&)]}\"'<>|`", c) != NULL;
 }
 
+static int has_mask(const finder *f, size_t at) {
+  return has(f, at, f->redactor->replacement);
+}
+
+static size_t skip_blanks(const finder *f, size_t at) {
+  while (at < f->len && is_blank(f->text[at]))
+    at++;
+  return at;
+}
+
 static size_t plain_end(const finder *f, size_t at, uint8_t until) {
   size_t scheme = at;
 
@@ -145,11 +158,10 @@ static size_t plain_end(const finder *f, size_t at, uint8_t until) {
   if (until == JOBSRV__UNTIL_CREDENTIALS) {
     while (scheme < f->len && is_letter(f->text[scheme]))
       scheme++;
-    if (scheme > at && scheme < f->len && is_blank(f->text[scheme])) {
-      while (scheme < f->len && is_blank(f->text[scheme]))
-        scheme++;
-      at = scheme;
-    }
+    if (scheme > at && scheme < f->len && is_blank(f->text[scheme]))
+      at = skip_blanks(f, scheme);
+    if (has_mask(f, at))
+      at += f->redactor->replacement_len;
   }
   while (at < f->len && !ends_value(f->text[at]))
     at++;
@@ -166,42 +178,54 @@ static int value_of(finder *f,
                     size_t at,
                     const jobsrv__redact_name_t *name) {
   char quote = '\0';
-  int escaped;
-  size_t end;
+  int escaped = 0;
+  size_t from, end;
 
-  while (at < f->len && is_blank(f->text[at]))
-    at++;
-  escaped = has(f, at, "\\\"");
-  at += (size_t) escaped;
-  if (at < f->len && (f->text[at] == '"' || f->text[at] == '\''))
-    quote = f->text[at++];
-  /* it has been here: before the end is looked for, which may be far */
-  if (has(f, at, f->redactor->replacement))
-    return 0;
-  end = quote != '\0' ? quoted_end(f, at, quote, escaped)
-                      : plain_end(f, at, name->until);
+  at = skip_blanks(f, at);
+  if (!has_mask(f, at)) { /* which may begin with a quote itself */
+    escaped = has(f, at, "\\\"");
+    at += (size_t) escaped;
+    if (at < f->len && (f->text[at] == '"' || f->text[at] == '\''))
+      quote = f->text[at++];
+  }
+  from = has_mask(f, at) ? at + f->redactor->replacement_len : at;
+  end = quote != '\0'
+            ? quoted_end(f, from, quote, escaped)
+            : plain_end(f, from,
+                        from > at && name->until == JOBSRV__UNTIL_CREDENTIALS
+                            ? JOBSRV__UNTIL_DELIMITER
+                            : name->until);
+  if (from > at && end == from)
+    return 0; /* it has been here */
   if (quote == '\0' && is_literal(f->text + at, end - at))
     return 0;
   return found(f, at, end);
 }
 
-/* scheme://user:password@host, from its colon. */
+static int ends_authority(char c) {
+  return (c >= 0 && c <= ' ') || c == 0x7f || strchr("/?#\"'<>`|\\", c) != NULL;
+}
+
+/* scheme://user:password@host, from its colon; a password may have an @. */
 static int url(finder *f, size_t at) {
   size_t start = at + 3;
-  size_t end = start;
-  int colon = 0;
+  size_t user_end = start;
+  size_t end, colon = SIZE_MAX;
+  size_t mask = f->redactor->replacement_len;
 
-  while (end < f->len && f->text[end] != '@') {
-    char c = f->text[end];
-
-    if (ends_value(c) || c == '/' || c == '?' || c == '#')
-      return 0;
-    colon |= c == ':';
-    end++;
+  for (end = start; end < f->len && !ends_authority(f->text[end]); end++) {
+    if (f->text[end] == '@')
+      user_end = end;
+    else if (f->text[end] == ':' && colon == SIZE_MAX)
+      colon = end;
   }
-  if (end == f->len || (!colon && end - start < LONG_USER))
+  if (end == f->cut && user_end == start && colon != SIZE_MAX)
+    user_end = end; /* an @ may have been there */
+  if (user_end == start ||
+      (colon > user_end && user_end - start < LONG_USER) ||
+      (has_mask(f, start) && start + mask == user_end))
     return 0;
-  return found(f, start, end);
+  return found(f, start, user_end);
 }
 
 static int on_value(finder *f, size_t at) {
@@ -210,7 +234,9 @@ static int on_value(finder *f, size_t at) {
   if (f->text[at] == ':' && has(f, at, "://"))
     return (f->redactor->classes & JOBSRV_REDACT_URL) && url(f, at);
   name = f->redactor->nnames > 0 ? name_before(f, at) : NULL;
-  return name != NULL && value_of(f, at + 1, name);
+  if (name == NULL)
+    return 0;
+  return value_of(f, at + (has(f, at, "=>") ? 2 : 1), name);
 }
 
 /* ---- the others ---- */
@@ -231,71 +257,40 @@ static int on_bearer(finder *f, size_t at) {
     start++;
   for (end = start; end < f->len && is_token(f->text[end]); end++)
     digit |= f->text[end] >= '0' && f->text[end] <= '9';
-  return (digit || end - start >= BEARER_MIN) && found(f, start, end);
+  return (digit || end - start >= BEARER_MIN || end == f->cut) &&
+         found(f, start, end);
 }
 
 static int on_jwt(finder *f, size_t at) {
   size_t start = at - 2;
-  size_t part[3] = { 0 };
+  size_t part[JWT_PARTS] = { 0 };
   size_t end = start;
+  int n = 0;
 
   if (at < 2 || f->text[at - 1] != 'y' || f->text[start] != 'e' ||
       !word_begins(f, start))
     return 0;
-  for (int i = 0; i < 3; i++) {
+  while (n < JWT_PARTS) {
     size_t from = end;
 
     while (end < f->len && is_word(f->text[end]))
       end++;
-    part[i] = end - from;
-    if (i < 2) {
-      if (end == f->len || f->text[end] != '.')
-        return 0;
-      end++;
-    }
-  }
-  return part[0] >= JWT_HEAD && part[1] >= JWT_BODY && found(f, start, end);
-}
-
-static int is_label(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ';
-}
-
-/* The length of `-----BEGIN ... PRIVATE KEY...-----`, 0 if it is none. */
-static size_t pem_head(const finder *f, size_t at) {
-  static const char key[] = "PRIVATE KEY";
-  size_t end = at + 11;
-  int secret = 0;
-
-  if (!has(f, at, "-----BEGIN "))
-    return 0;
-  while (end < f->len && end - at < MAX_LABEL && is_label(f->text[end])) {
-    secret |= has(f, end, key);
+    part[n++] = end - from;
+    if (n == JWT_PARTS || f->len - end < 2 || f->text[end] != '.' ||
+        (n > 2 && !is_word(f->text[end + 1])))
+      break;
     end++;
   }
-  return secret && end < f->len && has(f, end, "-----") ? end + 5 - at : 0;
+  if (part[0] < JWT_HEAD || ((n < 3 || part[1] < JWT_BODY) && end != f->cut))
+    return 0;
+  return found(f, start, end);
 }
 
 static int pem(finder *f, size_t at) {
-  size_t head = pem_head(f, at);
-  size_t end = at + head;
-  const char *dash;
+  int open;
+  size_t end = jobsrv__pem_end(f->text, f->len, at, &open);
 
-  if (head == 0)
-    return 0;
-  while ((dash = memchr(f->text + end, '-', f->len - end)) != NULL) {
-    end = (size_t) (dash - f->text);
-    if (has(f, end, "-----END ")) {
-      end += 9;
-      while (end < f->len && f->text[end] != '-' && f->text[end] != '\n')
-        end++;
-      while (end < f->len && f->text[end] == '-')
-        end++;
-      return found(f, at, end);
-    }
-    end++;
-  }
-  return found(f, at, f->len);
+  return end > 0 && found(f, at, end);
 }
 
 static int is_hex(char c) {
@@ -349,7 +344,7 @@ static int on_pattern(finder *f, size_t at) {
     end = start + pattern->len;
     while (end < f->len && may_have(pattern, f->text[end]))
       end++;
-    if (end - start - pattern->len >= pattern->min)
+    if (end - start - pattern->len >= pattern->min || end == f->cut)
       return found(f, start, end);
   }
   return 0;
@@ -363,6 +358,17 @@ static int look(finder *f, size_t at, uint8_t sign) {
          ((sign & JOBSRV__SIGN_PATTERN) && on_pattern(f, at));
 }
 
+/* Where the mark of a cut begins, " \xe2\x80\xa6(+N bytes)"; else SIZE_MAX. */
+static size_t cut_of(const char *text, size_t len) {
+  size_t at = len;
+
+  if (len < 15 || memcmp(text + len - 7, " bytes)", 7) != 0)
+    return SIZE_MAX;
+  for (at = len - 7; at > 6 && text[at - 1] >= '0' && text[at - 1] <= '9';)
+    at--;
+  return memcmp(text + at - 6, " \xe2\x80\xa6(+", 6) == 0 ? at - 6 : SIZE_MAX;
+}
+
 int jobsrv__redact_find(const jobsrv_redactor_t *redactor,
                         const char *text,
                         size_t len,
@@ -370,7 +376,7 @@ int jobsrv__redact_find(const jobsrv_redactor_t *redactor,
                         size_t *start,
                         size_t *end) {
   const uint8_t *signs = redactor->signs;
-  finder f = { redactor, text, len, from, 0, 0 };
+  finder f = { redactor, text, len, cut_of(text, len), from, 0, 0 };
   size_t at = from;
 
   for (;;) {

@@ -20,6 +20,7 @@ enum {
   JOBSRV__REDACT_NAME = 32,   /* bytes of a name, plain */
   JOBSRV__REDACT_PATTERNS = 64,
   JOBSRV__REDACT_PREFIX = 32,
+  JOBSRV__REDACT_PATTERN_MIN = 128, /* bounds what is looked at in vain */
   JOBSRV__REDACT_REPLACEMENT = 64
 };
 

@@ -22,6 +22,8 @@ typedef struct {
   jobsrv__buf_t *scratch;
   const char *end;
   const char *copied; /* what is before it has been copied, or replaced */
+  const char *keep;   /* a string that stays as it is; NULL: none */
+  int hide;           /* the voices of an event are secret */
   int changed;
 } walker;
 
@@ -53,6 +55,12 @@ static void unescape(walker *w, const char *p, const char *end) {
         jobsrv__utf8_encode(bytes, jobsrv__json_string_next(&p, end)));
 }
 
+static int is_kept(const walker *w, const char *p, const char *next) {
+  return w->keep != NULL && strlen(w->keep) == (size_t) (next - p - 2) &&
+         memcmp(w->keep, p + 1, (size_t) (next - p - 2)) == 0;
+}
+
+/* A value, or the name of a member. */
 static void look_at_string(walker *w, const char *p, const char *next) {
   const char *text = p + 1;
   size_t len = (size_t) (next - 1 - text);
@@ -64,7 +72,8 @@ static void look_at_string(walker *w, const char *p, const char *next) {
     text = w->scratch->data;
     len = w->scratch->len;
   }
-  if (w->scratch->failed || !jobsrv_redacts(w->by, text, len))
+  if (w->scratch->failed || !jobsrv_redacts(w->by, text, len) ||
+      is_kept(w, p, next))
     return;
   if (text == p + 1) {
     jobsrv__buf_reset(w->scratch);
@@ -79,7 +88,16 @@ static void look_at_string(walker *w, const char *p, const char *next) {
   replace(w, p, next, room, out);
 }
 
+static int is_voice(const char *p, size_t len) {
+  return (len == 5 && (memcmp(p, "human", 5) == 0 ||
+                       memcmp(p, "story", 5) == 0)) ||
+         (len == 4 && memcmp(p, "cute", 4) == 0);
+}
+
+/* 1 if the value of a member of this name is secret, whatever it is. */
 static int name_is_secret(walker *w, const char *p, const char *end) {
+  if (w->hide && is_voice(p, (size_t) (end - p)))
+    return 1;
   if (memchr(p, '\\', (size_t) (end - p)) == NULL)
     return jobsrv_redacts_name(w->by, p, (size_t) (end - p));
   unescape(w, p, end);
@@ -102,6 +120,7 @@ static int is_worth_it(const walker *w, const char *p, const char *next) {
 
 static void walk(walker *w, const char *p) {
   const char *next, *value;
+  int secret;
 
   while (p < w->end) {
     if (*p != '"') {
@@ -116,7 +135,9 @@ static void walk(walker *w, const char *p) {
       continue;
     }
     value = jobsrv__json_skip_space(value + 1, w->end);
-    if (name_is_secret(w, p + 1, next - 1)) {
+    secret = name_is_secret(w, p + 1, next - 1);
+    look_at_string(w, p, next);
+    if (secret) {
       next = jobsrv__json_skip_value(value, w->end);
       if (is_worth_it(w, value, next))
         replace(w, value, next, w->by->replacement, w->by->replacement_len);
@@ -126,21 +147,39 @@ static void walk(walker *w, const char *p) {
   }
 }
 
+static int run(walker *w, const char *json, size_t len) {
+  size_t before = w->to->len;
+
+  w->copied = json;
+  w->end = json + len;
+  jobsrv__buf_reset(w->scratch);
+  walk(w, json);
+  if (w->changed)
+    copy_up_to(w, w->end);
+  if (w->to->failed || w->scratch->failed) {
+    w->to->len = before;
+    return UV_ENOMEM;
+  }
+  return w->changed;
+}
+
 int jobsrv__redact_json(const jobsrv_redactor_t *by,
                         const char *json,
                         size_t len,
                         jobsrv__buf_t *to,
                         jobsrv__buf_t *scratch) {
-  walker w = { by, to, scratch, json + len, json, 0 };
-  size_t before = to->len;
+  walker w = { .by = by, .to = to, .scratch = scratch };
 
-  jobsrv__buf_reset(scratch);
-  walk(&w, json);
-  if (w.changed)
-    copy_up_to(&w, w.end);
-  if (to->failed || scratch->failed) {
-    to->len = before;
-    return UV_ENOMEM;
-  }
-  return w.changed;
+  return run(&w, json, len);
+}
+
+int jobsrv__redact_event_json(const jobsrv_redactor_t *by,
+                              const jobsrv_event_t *event,
+                              int hide,
+                              jobsrv__buf_t *to,
+                              jobsrv__buf_t *scratch) {
+  walker w = { .by = by, .to = to, .scratch = scratch, .hide = hide };
+
+  w.keep = event->job_id;
+  return run(&w, event->json, event->json_len);
 }

@@ -14,6 +14,9 @@ typedef struct {
   char cute[256];
   char target[256];
   char field[256];
+  char key[256];
+  char correlation[256];
+  char request[256];
   char payload[256];
   char json[2048];
   int n;
@@ -34,6 +37,9 @@ static void on_event(void *self, const jobsrv_event_t *event) {
   keep(spy->cute, event->cute);
   keep(spy->target, event->target);
   keep(spy->payload, event->payload);
+  keep(spy->key, event->nfields > 0 ? event->fields[0].key : NULL);
+  keep(spy->correlation, event->correlation_id);
+  keep(spy->request, event->request_id);
   keep(spy->field, event->nfields > 0 ? event->fields[0].as.string : NULL);
   (void) snprintf(spy->json, sizeof(spy->json), "%.*s",
                   (int) event->json_len,
@@ -133,6 +139,168 @@ static void data_for_programs_is_masked_and_stays_json(void **state) {
   assert_non_null(strstr(spy.json, spy.payload));
   assert_ok(jobsrv_data_event(job, "a", "[\"token=\\\"x\\\" y\"]", 0));
   assert_string_equal(spy.payload, "[\"token=\\\"" MASK "\\\" y\"]");
+  world_close(&world);
+}
+
+static void a_secret_in_the_name_of_a_member_is_masked(void **state) {
+  jobsrv_field_t field = { .key = "ghp_0123456789abcdefghij0123456789abcdef",
+                           .type = JOBSRV_FIELD_STRING,
+                           .as.string = "kept" };
+  jobsrv_event_t event = { .human = "x", .fields = &field, .nfields = 1 };
+  spy_t spy = { 0 };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  add(&world, &spy, NULL, 0);
+  assert_ok(jobsrv_data_event(
+      job, "a", "{\"Bearer abc123xyz\":1,\"b\":{\"tok\\u0065n=x y\":[]}}", 0));
+  assert_string_equal(spy.payload, "{\"Bearer " MASK "\":1,\"b\":{\"token="
+                                   MASK " y\":[]}}");
+  assert_non_null(strstr(spy.json, spy.payload));
+  assert_ok(jobsrv_narrate_event(job, &event));
+  assert_string_equal(spy.key, MASK);
+  assert_string_equal(spy.field, "kept");
+  assert_non_null(strstr(spy.json, "\"" MASK "\":\"kept\""));
+  world_close(&world);
+}
+
+static void ids_from_outside_are_texts_and_the_job_s_own_stays(void **state) {
+  jobsrv_event_t event = { .human = "123e4567-e89b-42d3-a456-426614174000",
+                           .correlation_id = "token=abc",
+                           .request_id = "Bearer abc123xyz" };
+  jobsrv_redact_options_t options;
+  jobsrv_redactor_t *redactor;
+  char id[JOBSRV_ID_SIZE];
+  spy_t spy = { 0 };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  jobsrv_redact_options_init(&options);
+  options.classes = JOBSRV_REDACT_UUID | JOBSRV_REDACT_BEARER |
+                    JOBSRV_REDACT_NAMED;
+  assert_ok(jobsrv_redactor_new(&redactor, NULL, &options));
+  world_open(&world);
+  job = begin_job(&world);
+  add(&world, &spy, redactor, 0);
+  jobsrv_redactor_unref(redactor);
+  assert_ok(jobsrv_narrate_event(job, &event));
+  assert_string_equal(spy.human, MASK);
+  assert_string_equal(spy.correlation, "token=" MASK);
+  assert_string_equal(spy.request, "Bearer " MASK);
+  assert_non_null(strstr(spy.json, jobsrv_job_id(job, id)));
+  assert_null(strstr(spy.json, "abc"));
+  world_close(&world);
+}
+
+/* One line, as the sink sees it. */
+static const char *line(spy_t *spy, jobsrv_job_t *job, const char *action,
+                        const char *text) {
+  assert_ok(jobsrv_narrate(job, action, "%s", text));
+  assert_non_null(spy->json);
+  if (strcmp(spy->human, text) != 0)
+    assert_null(strstr(spy->json, text));
+  return spy->human;
+}
+
+#define B64 "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7"
+
+static void a_key_that_is_told_line_by_line_is_masked_to_its_end(void **state) {
+  spy_t spy = { 0 };
+  jobsrv_job_t *job, *other;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  other = begin_job(&world);
+  add(&world, &spy, NULL, 0);
+  assert_string_equal(line(&spy, job, "stdout", "cat key"), "cat key");
+  assert_string_equal(line(&spy, job, "stdout",
+                           "x -----BEGIN RSA PRIVATE KEY-----"),
+                      "x " MASK);
+  assert_string_equal(line(&spy, job, "stdout", "Proc-Type: 4,ENCRYPTED"),
+                      MASK);
+  assert_string_equal(line(&spy, job, "stdout", "DEK-Info: AES-128-CBC,F0"),
+                      MASK);
+  assert_string_equal(line(&spy, job, "stderr", B64), B64);
+  assert_string_equal(line(&spy, other, "stdout", B64), B64);
+  for (int i = 0; i < 2000; i++)
+    assert_string_equal(line(&spy, job, "stdout", B64 "\r"), MASK);
+  assert_string_equal(line(&spy, job, "stderr", "hello"), "hello");
+  assert_string_equal(line(&spy, job, "stdout", "[12:00:01] " B64), MASK);
+  assert_string_equal(line(&spy, job, "stdout", "aGVsbG8="), MASK);
+  assert_string_equal(line(&spy, job, "stdout",
+                           "-----END RSA PRIVATE KEY-----"),
+                      MASK);
+  assert_string_equal(line(&spy, job, "stdout", "done"), "done");
+  assert_string_equal(line(&spy, job, "stdout", B64), B64);
+  world_close(&world);
+}
+
+static void a_key_without_an_end_hides_one_more_line(void **state) {
+  spy_t spy = { 0 };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  add(&world, &spy, NULL, 0);
+  assert_string_equal(line(&spy, job, "a", "-----BEGIN PRIVATE KEY-----"),
+                      MASK);
+  assert_string_equal(line(&spy, job, "a", B64), MASK);
+  assert_string_equal(line(&spy, job, "a", "killed by a signal"), MASK);
+  assert_string_equal(line(&spy, job, "a", "next step"), "next step");
+  /* a checksum of OpenPGP belongs to the key, and two sources may tell one */
+  assert_string_equal(line(&spy, job, "a",
+                           "-----BEGIN PGP PRIVATE KEY BLOCK-----"), MASK);
+  assert_string_equal(line(&spy, job, "b",
+                           "-----BEGIN PGP PRIVATE KEY BLOCK-----"), MASK);
+  assert_string_equal(line(&spy, job, "a", "Version: 1"), MASK);
+  assert_string_equal(line(&spy, job, "a", " "), MASK);
+  assert_string_equal(line(&spy, job, "b", B64), MASK);
+  assert_string_equal(line(&spy, job, "a", B64), MASK);
+  assert_string_equal(line(&spy, job, "a", "short"), MASK);
+  assert_string_equal(line(&spy, job, "a", "=aB3d"), MASK);
+  assert_string_equal(line(&spy, job, "b", B64), MASK);
+  assert_string_equal(line(&spy, job, "a", "x"), "x");
+  assert_string_equal(line(&spy, job, "b",
+                           "-----END PGP PRIVATE KEY BLOCK-----"), MASK);
+  assert_string_equal(line(&spy, job, "b", B64), B64);
+  world_close(&world);
+}
+
+static void all_voices_of_such_a_line_are_masked_for_those_who_ask(void **state) {
+  jobsrv_event_t event = { .human = "-----BEGIN PRIVATE KEY-----" };
+  jobsrv_redact_options_t options;
+  jobsrv_redactor_t *redactor;
+  spy_t masked = { 0 }, not_asked = { 0 }, open = { 0 };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  jobsrv_redact_options_init(&options);
+  options.classes = JOBSRV_REDACT_NAMED;
+  assert_ok(jobsrv_redactor_new(&redactor, NULL, &options));
+  world_open(&world);
+  job = begin_job(&world);
+  add(&world, &not_asked, redactor, 0);
+  add(&world, &masked, NULL, 0);
+  add(&world, &open, NULL, 1);
+  jobsrv_redactor_unref(redactor);
+  assert_ok(jobsrv_narrate_event(job, &event));
+  event.human = B64;
+  event.cute = "cute " B64;
+  assert_ok(jobsrv_narrate_event(job, &event));
+  assert_string_equal(masked.human, MASK);
+  assert_string_equal(masked.cute, MASK);
+  assert_null(strstr(masked.json, "MIIE"));
+  assert_string_equal(not_asked.human, B64);
+  assert_string_equal(open.cute, event.cute);
   world_close(&world);
 }
 
@@ -253,6 +421,11 @@ int main(void) {
     cmocka_unit_test(a_sink_sees_no_secret_unless_it_is_said_that_it_may),
     cmocka_unit_test(a_field_with_a_secret_name_is_masked_whole),
     cmocka_unit_test(data_for_programs_is_masked_and_stays_json),
+    cmocka_unit_test(a_secret_in_the_name_of_a_member_is_masked),
+    cmocka_unit_test(ids_from_outside_are_texts_and_the_job_s_own_stays),
+    cmocka_unit_test(a_key_that_is_told_line_by_line_is_masked_to_its_end),
+    cmocka_unit_test(a_key_without_an_end_hides_one_more_line),
+    cmocka_unit_test(all_voices_of_such_a_line_are_masked_for_those_who_ask),
     cmocka_unit_test(each_sink_may_have_a_redactor_of_its_own),
     cmocka_unit_test(a_redactor_for_a_sink_that_has_none_is_refused),
     cmocka_unit_test(without_memory_no_text_passes),

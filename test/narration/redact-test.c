@@ -152,6 +152,64 @@ static void jwt_pem_url_and_vendors_tokens_are_masked(void **state) {
   assert_all(samples, COUNT(samples));
 }
 
+/* A password may have what elsewhere ends a value, a @ included. */
+static void credentials_of_a_url_go_to_its_last_at(void **state) {
+  static const sample samples[] = {
+    { "postgres://me:p@ss@db/x", "postgres://" R "@db/x" },
+    { "http://me:a&b;c,d)e@host", "http://" R "@host" },
+    { "x=\"http://me:pw@h\" y@z", "x=\"http://" R "@h\" y@z" },
+    { "http://host:80/me:a@b", "http://host:80/me:a@b" },
+    { "http://host:80 mail me@x", "http://host:80 mail me@x" },
+  };
+
+  (void) state;
+  assert_all(samples, COUNT(samples));
+}
+
+static void an_encrypted_token_of_five_parts_goes_whole(void **state) {
+  static const sample samples[] = {
+    { "eyJhbGciOiJ.eyJz-1_2.c.d.e f", R " f" },
+    { "eyJhbGciOiJ.eyJz1.sig. End", R ". End" },
+  };
+
+  (void) state;
+  assert_all(samples, COUNT(samples));
+}
+
+/* The mask in front does not protect what somebody puts behind it. */
+static void what_follows_the_mask_in_a_value_is_masked(void **state) {
+  static const sample samples[] = {
+    { "password=" R "hunter2", "password=" R },
+    { "password=" R ", x", "password=" R ", x" },
+    { "token=\"" R " and more\"", "token=\"" R "\"" },
+    { "Cookie: " R "; b=secret\n", "Cookie: " R "\n" },
+    { "Authorization: Bearer " R "x y", "Authorization: " R " y" },
+    { "secret => 'a b'", "secret => '" R "'" },
+  };
+
+  (void) state;
+  assert_all(samples, COUNT(samples));
+}
+
+#define CUT " \xe2\x80\xa6(+12 bytes)"
+
+/* What was cut may have been a secret, though too little of it is left. */
+static void half_a_secret_before_a_cut_is_masked(void **state) {
+  static const sample samples[] = {
+    { "to https://me:hunt" CUT, "to https://" R CUT },
+    { "x eyJhbGciOiJ.ey" CUT, "x " R CUT },
+    { "ghp_01" CUT, R CUT },
+    { "bearer abc" CUT, "bearer " R CUT },
+    { "password='ab" CUT, "password='" R },
+    { "-----BEGIN PRIVATE KEY-----\nMI" CUT, R },
+    { "the https://host/a:b" CUT, "the https://host/a:b" CUT },
+    { "ghp_01 (+12 bytes)", "ghp_01 (+12 bytes)" },
+  };
+
+  (void) state;
+  assert_all(samples, COUNT(samples));
+}
+
 static void a_class_that_is_not_asked_for_is_left(void **state) {
   static const char uuid[] = "id 123e4567-e89b-42d3-a456-426614174000.";
   static const struct {
@@ -221,7 +279,7 @@ static void a_host_adds_names_patterns_and_its_own_mask(void **state) {
 
 static void bad_options_are_refused(void **state) {
   static const char *const names[] = { "a b" };
-  static const jobsrv_redact_pattern_t patterns[] = { { "", NULL, 0 } };
+  jobsrv_redact_pattern_t patterns[] = { { "", NULL, 0 } };
   jobsrv_redactor_t *redactor = NULL;
   jobsrv_redact_options_t options;
 
@@ -236,6 +294,12 @@ static void bad_options_are_refused(void **state) {
   options.patterns = patterns;
   options.npatterns = 1;
   assert_err(jobsrv_redactor_new(&redactor, NULL, &options), UV_EINVAL);
+  patterns[0] = (jobsrv_redact_pattern_t) { "x", NULL, 129 };
+  assert_err(jobsrv_redactor_new(&redactor, NULL, &options), UV_EINVAL);
+  patterns[0].min = 128;
+  assert_ok(jobsrv_redactor_new(&redactor, NULL, &options));
+  jobsrv_redactor_unref(redactor);
+  redactor = NULL;
   options.npatterns = 33;
   assert_err(jobsrv_redactor_new(&redactor, NULL, &options), UV_EINVAL);
   jobsrv_redact_options_init(&options);
@@ -298,7 +362,10 @@ static void hostile_text_costs_what_its_length_costs(void **state) {
     "\"", "\\\"", "bearer ", "ghp_", "sk-", "AKIA", " ", "password    ",
     "-----END ", "x=", "@", "aaaaaaaa-", "-----BEGIN A PRIVATE KEY----",
     "\xff", "token=null,", "cookie:" R " ", "cookie:'" R " ", "cookie:null ",
-    "authorization:" R " ", "authorization: null ",
+    "authorization:" R " ", "authorization: null ", "authorization: a ",
+    "://a:b@", "://@", "=>", "secret=>", "eyJ-.eyJ-.", "password=" R "(",
+    "-----BEGIN PRIVATE KEY-----END ", "\xe2\x80\xa6(+1 bytes)", "b", "B ",
+    "\\", "'", "token='\\", "github_pat_-", "xoxb-xoxb-", "sk_live_",
   };
   enum { SIZE = 100000 };
   jobsrv_redactor_t *redactor =
@@ -368,6 +435,10 @@ int main(void) {
     cmocka_unit_test(values_of_secret_names_are_masked),
     cmocka_unit_test(what_only_looks_like_a_secret_is_left),
     cmocka_unit_test(jwt_pem_url_and_vendors_tokens_are_masked),
+    cmocka_unit_test(credentials_of_a_url_go_to_its_last_at),
+    cmocka_unit_test(an_encrypted_token_of_five_parts_goes_whole),
+    cmocka_unit_test(what_follows_the_mask_in_a_value_is_masked),
+    cmocka_unit_test(half_a_secret_before_a_cut_is_masked),
     cmocka_unit_test(a_class_that_is_not_asked_for_is_left),
     cmocka_unit_test(a_host_adds_names_patterns_and_its_own_mask),
     cmocka_unit_test(bad_options_are_refused),
