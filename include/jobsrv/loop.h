@@ -249,6 +249,8 @@ typedef struct jobsrv_stats_s {
   uint32_t retained;
   uint32_t threads, lost_threads;
   uint64_t progress_ignored; /* reports that went back inside a phase */
+  uint64_t inbox_bytes;      /* of narration on its way from other threads */
+  uint64_t inbox_memory;     /* kept for that; given back when none comes */
 } jobsrv_stats_t;
 
 /* Fills as much of `stats` as its size says. */

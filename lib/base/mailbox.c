@@ -3,6 +3,7 @@
 #include "base/mailbox.h"
 
 #include "base/alloc.h"
+#include "base/ring.h"
 #include "jobsrv/error.h"
 
 #include <errno.h>
@@ -24,9 +25,17 @@
  *
  * `awake` is set from the first post after a drain to the next drain: only
  * the post that sets it writes to the descriptor.
+ *
+ * Parcels go in a ring beside the queue, which is read first. Whoever posts a
+ * mail shuts the ring behind it, and the ring is only opened again when it and
+ * the queue are empty: what is in the ring never comes after a mail, for
+ * anyone who knows of both. Parcels that find the ring shut come as mails.
  */
 struct jobsrv__mailbox_s {
+  jobsrv__ring_t ring;
   jobsrv__mpsc_t queue;
+  jobsrv__parcel_cb read;
+  unsigned int depth; /* of drains, inside each other */
   _Atomic uint64_t gate;
   _Atomic uint64_t posts;
   atomic_int awake;
@@ -42,7 +51,8 @@ struct jobsrv__mailbox_s {
 enum {
   CLOSED = 1,
   TAKEN = 2,
-  ONE_POST = 4 /* the count begins at this bit */
+  ONE_POST = 4, /* the count begins at this bit */
+  SETTLES_AFTER = 64 /* parcels: their room is the senders' again */
 };
 
 #ifdef __linux__
@@ -85,6 +95,7 @@ int jobsrv__mailbox_new(jobsrv__mailbox_t **out, const jobsrv_alloc_t *alloc) {
   }
 
   mailbox->alloc = *alloc;
+  jobsrv__ring_init(&mailbox->ring, &mailbox->alloc);
   jobsrv__mpsc_init(&mailbox->queue);
   atomic_init(&mailbox->gate, 0);
   atomic_init(&mailbox->posts, 0);
@@ -116,6 +127,7 @@ void jobsrv__mailbox_unref(jobsrv__mailbox_t *mailbox) {
     close(mailbox->fds[1]);
   if (mailbox->finally != NULL)
     mailbox->finally(mailbox->arg);
+  jobsrv__ring_free(&mailbox->ring);
   alloc = mailbox->alloc;
   jobsrv__free(&alloc, mailbox);
 }
@@ -125,6 +137,13 @@ void jobsrv__mailbox_finally(jobsrv__mailbox_t *mailbox,
                              void *arg) {
   mailbox->finally = finally;
   mailbox->arg = arg;
+}
+
+void jobsrv__mailbox_carry(jobsrv__mailbox_t *mailbox,
+                           size_t max,
+                           jobsrv__parcel_cb read) {
+  mailbox->read = read;
+  jobsrv__ring_limit(&mailbox->ring, max);
 }
 
 int jobsrv__mailbox_fd(const jobsrv__mailbox_t *mailbox) {
@@ -144,16 +163,15 @@ void jobsrv__mailbox_wake(jobsrv__mailbox_t *mailbox) {
   while (n < 0 && errno == EINTR);
 }
 
-static void clear_wake(jobsrv__mailbox_t *mailbox) {
+/* Before `awake` is cleared: a post that comes in between finds that set and is
+ * seen by the drain; the other way round its write would be eaten. */
+static void clear_fd(jobsrv__mailbox_t *mailbox) {
   uint64_t count[8];
   ssize_t n;
 
-  /* The descriptor first: a post that comes in between finds `awake` set and
-   * is seen by the drain; the other way round its write would be eaten. */
   do
     n = read(mailbox->fds[0], count, sizeof(count));
   while ((n < 0 && errno == EINTR) || n == (ssize_t) sizeof(count));
-  atomic_exchange_explicit(&mailbox->awake, 0, memory_order_acq_rel);
 }
 
 static int is_closed(const jobsrv__mailbox_t *mailbox) {
@@ -197,41 +215,125 @@ int jobsrv__mailbox_post(jobsrv__mailbox_t *mailbox, jobsrv__mail_t *mail) {
   }
   atomic_fetch_add_explicit(&mailbox->posts, 1, memory_order_relaxed);
   jobsrv__mpsc_push(&mailbox->queue, &mail->node);
+  jobsrv__ring_shut(&mailbox->ring);
   jobsrv__mailbox_wake(mailbox);
   leave(mailbox);
   return 0;
 }
 
-size_t jobsrv__mailbox_drain(jobsrv__mailbox_t *mailbox,
-                             void *owner,
-                             size_t max) {
-  jobsrv__mail_t *mail = NULL;
+int jobsrv__mailbox_room(jobsrv__mailbox_t *mailbox,
+                         size_t size,
+                         void **room) {
+  return jobsrv__ring_reserve(
+      &mailbox->ring, size,
+      atomic_load_explicit(&mailbox->held, memory_order_relaxed), room);
+}
+
+void jobsrv__mailbox_expect(jobsrv__mailbox_t *mailbox) {
+  jobsrv__ring_prefetch(&mailbox->ring);
+}
+
+void jobsrv__mailbox_send(jobsrv__mailbox_t *mailbox, void *room) {
+  jobsrv__ring_publish(&mailbox->ring, room);
+  if (!atomic_load(&mailbox->awake))
+    jobsrv__mailbox_wake(mailbox);
+}
+
+/*
+ * One parcel, or one mail when all parcels before it have been read. Returns 1,
+ * or 0 when there is nothing that may be had: then its sender will wake.
+ */
+static int run_one(jobsrv__mailbox_t *mailbox, void *owner, size_t *parcels) {
+  void *parcel = jobsrv__ring_take(&mailbox->ring);
+  jobsrv__mail_t *mail;
+
+  if (parcel != NULL) {
+    mailbox->read(owner, parcel);
+    if (++*parcels % SETTLES_AFTER == 0 && mailbox->depth == 1)
+      jobsrv__ring_settle(&mailbox->ring);
+    return 1;
+  }
+  if (!jobsrv__ring_over(&mailbox->ring))
+    return 0;
+  mail = take(mailbox);
+  if (mail != NULL) {
+    mail->run(mail, owner);
+    return 1;
+  }
+  jobsrv__ring_ready(&mailbox->ring);
+  if (jobsrv__mpsc_empty(&mailbox->queue))
+    (void) jobsrv__ring_open(&mailbox->ring);
+  return 0;
+}
+
+/* Runs up to `max`. Returns how many; the caller holds a reference. */
+static size_t run(jobsrv__mailbox_t *mailbox,
+                  void *owner,
+                  size_t max,
+                  size_t *parcels) {
   size_t ran = 0;
 
-  if (is_closed(mailbox))
+  mailbox->depth++;
+  while (ran < max && !is_closed(mailbox) &&
+         run_one(mailbox, owner, parcels))
+    ran++;
+  if (mailbox->depth == 1)
+    jobsrv__ring_settle(&mailbox->ring);
+  mailbox->depth--;
+  return ran;
+}
+
+/*
+ * While parcels come, a wake for each would cost more than they do: whoever
+ * sends finds `awake` set until the owner has come by in vain. Then it is to
+ * be woken again, after one last look for what came in between.
+ */
+size_t jobsrv__mailbox_drain(jobsrv__mailbox_t *mailbox,
+                             void *owner,
+                             size_t max,
+                             int *lingers) {
+  size_t parcels = 0;
+  size_t ran = 0;
+  int again;
+
+  if (is_closed(mailbox)) {
+    if (lingers != NULL)
+      *lingers = 0;
     return 0;
+  }
 
   /* A mail may close the mailbox and drop its owner's reference. */
   jobsrv__mailbox_ref(mailbox);
-  clear_wake(mailbox);
-  while (ran < max && !is_closed(mailbox)) {
-    mail = take(mailbox);
-    if (mail == NULL)
-      break;
-    mail->run(mail, owner);
-    ran++;
+  if (lingers == NULL || !*lingers)
+    clear_fd(mailbox);
+  if (lingers != NULL)
+    ran = run(mailbox, owner, max, &parcels);
+  if (parcels == 0) {
+    atomic_exchange(&mailbox->awake, 0);
+    ran += run(mailbox, owner, max - ran, &parcels);
   }
 
+  again = lingers != NULL && parcels > 0 && !is_closed(mailbox);
+  if (again)
+    atomic_exchange(&mailbox->awake, 1);
   /* What a half-done push hides is not waited for: its post wakes. */
-  if (ran == max && !is_closed(mailbox) && !jobsrv__mailbox_empty(mailbox))
+  else if (ran == max && !is_closed(mailbox) && !jobsrv__mailbox_empty(mailbox))
     jobsrv__mailbox_wake(mailbox);
+  if (lingers != NULL)
+    *lingers = again;
   jobsrv__mailbox_unref(mailbox);
   return ran;
 }
 
 /* Once closed the queue is whoever drops it: not to be looked at. */
 int jobsrv__mailbox_empty(const jobsrv__mailbox_t *mailbox) {
-  return is_closed(mailbox) || jobsrv__mpsc_empty(&mailbox->queue);
+  return is_closed(mailbox) || (jobsrv__mpsc_empty(&mailbox->queue) &&
+                                jobsrv__ring_empty(&mailbox->ring));
+}
+
+void jobsrv__mailbox_trim(jobsrv__mailbox_t *mailbox) {
+  if (mailbox->depth == 0 && !is_closed(mailbox))
+    jobsrv__ring_trim(&mailbox->ring);
 }
 
 void jobsrv__mailbox_close(jobsrv__mailbox_t *mailbox) {
@@ -239,6 +341,7 @@ void jobsrv__mailbox_close(jobsrv__mailbox_t *mailbox) {
                                              CLOSED,
                                              memory_order_acq_rel);
 
+  jobsrv__ring_shut(&mailbox->ring);
   if (before == 0)
     drop_rest(mailbox);
 }
@@ -247,6 +350,9 @@ int jobsrv__mailbox_reserve(jobsrv__mailbox_t *mailbox,
                             size_t bytes,
                             size_t max) {
   size_t held = atomic_load_explicit(&mailbox->held, memory_order_relaxed);
+  size_t used = jobsrv__ring_used(&mailbox->ring);
+
+  max = max > used ? max - used : 0;
 
   do
     if (held > max || bytes > max - held)
@@ -264,7 +370,12 @@ void jobsrv__mailbox_release(jobsrv__mailbox_t *mailbox, size_t bytes) {
 }
 
 size_t jobsrv__mailbox_held(const jobsrv__mailbox_t *mailbox) {
-  return atomic_load_explicit(&mailbox->held, memory_order_relaxed);
+  return atomic_load_explicit(&mailbox->held, memory_order_relaxed) +
+         jobsrv__ring_used(&mailbox->ring);
+}
+
+size_t jobsrv__mailbox_memory(const jobsrv__mailbox_t *mailbox) {
+  return jobsrv__ring_memory(&mailbox->ring);
 }
 
 uint64_t jobsrv__mailbox_posts(const jobsrv__mailbox_t *mailbox) {

@@ -26,6 +26,9 @@ typedef struct jobsrv__mail_s jobsrv__mail_t;
  */
 typedef void (*jobsrv__mail_cb)(jobsrv__mail_t *mail, void *owner);
 
+/* One parcel, on the owner's thread. Those left at close are not told of. */
+typedef void (*jobsrv__parcel_cb)(void *owner, void *parcel);
+
 /* Lives in the sender's own struct; posting allocates nothing. */
 struct jobsrv__mail_s {
   jobsrv__mpsc_node_t node;
@@ -57,6 +60,14 @@ void jobsrv__mailbox_finally(jobsrv__mailbox_t *mailbox,
                              void (*finally)(void *arg),
                              void *arg);
 
+/*
+ * Lets it carry parcels, `max` bytes at once with what is counted below; each
+ * is read by `read`. Owner only, before the mailbox is shared.
+ */
+void jobsrv__mailbox_carry(jobsrv__mailbox_t *mailbox,
+                           size_t max,
+                           jobsrv__parcel_cb read);
+
 /* Non-blocking, close-on-exec; readable when there may be mail. */
 int jobsrv__mailbox_fd(const jobsrv__mailbox_t *mailbox);
 
@@ -68,20 +79,46 @@ int jobsrv__mailbox_fd(const jobsrv__mailbox_t *mailbox);
  */
 int jobsrv__mailbox_post(jobsrv__mailbox_t *mailbox, jobsrv__mail_t *mail);
 
+/*
+ * [any] Room for a parcel of `size` bytes, which comes in order with mails. It
+ * must be sent, soon, while the caller holds something that keeps the mailbox.
+ *
+ * Returns 0; JOBSRV_EDROPPED past the bound; UV_ENOMEM; UV_EAGAIN or
+ * JOBSRV_ETOOBIG: it has to come as a mail, which says whether it is closed.
+ */
+int jobsrv__mailbox_room(jobsrv__mailbox_t *mailbox,
+                         size_t size,
+                         void **room);
+
+/* [any] Sends what is in the room. */
+void jobsrv__mailbox_send(jobsrv__mailbox_t *mailbox, void *room);
+
+/* [any] A parcel is about to be made: has its room brought near. */
+void jobsrv__mailbox_expect(jobsrv__mailbox_t *mailbox);
+
 /* [any] Makes the descriptor readable once, as a mail would; also when
  * closed. */
 void jobsrv__mailbox_wake(jobsrv__mailbox_t *mailbox);
 
 /*
- * Owner only. Clears the wake and runs up to `max` mails with `owner`, which
- * is not NULL. When `max` ends it the mailbox wakes itself again. A mail may
- * post, close the mailbox (the rest is dropped then), or drain in turn.
+ * Owner only. Clears the wake and runs up to `max` parcels and mails with
+ * `owner`, which is not NULL. When `max` ends it the mailbox wakes itself
+ * again. A mail may post, close the mailbox (the rest is dropped then), or
+ * drain in turn.
+ *
+ * `*lingers`, which may be missing, is set to 1 after parcels, and 0 else: the
+ * owner must then come again before it blocks, for nobody wakes it. Where it
+ * is 1 that coming is taken to be this one.
  *
  * Returns how many ran, those that a mail drained in turn aside.
  */
 size_t jobsrv__mailbox_drain(jobsrv__mailbox_t *mailbox,
                              void *owner,
-                             size_t max);
+                             size_t max,
+                             int *lingers);
+
+/* Owner only. Gives back what parcels took, if there are none. */
+void jobsrv__mailbox_trim(jobsrv__mailbox_t *mailbox);
 
 /* Owner only. 0 as soon as any thread's post has taken its place, 1 once
  * closed. */
@@ -106,8 +143,9 @@ int jobsrv__mailbox_reserve(jobsrv__mailbox_t *mailbox,
 /* [any] */
 void jobsrv__mailbox_release(jobsrv__mailbox_t *mailbox, size_t bytes);
 
-/* [any] Bytes reserved now. */
+/* [any] Bytes reserved now, parcels included; and what they are kept in. */
 size_t jobsrv__mailbox_held(const jobsrv__mailbox_t *mailbox);
+size_t jobsrv__mailbox_memory(const jobsrv__mailbox_t *mailbox);
 
 /* [any] Mails taken, and wakes written to the descriptor, so far. */
 uint64_t jobsrv__mailbox_posts(const jobsrv__mailbox_t *mailbox);

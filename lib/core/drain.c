@@ -315,6 +315,7 @@ void jobsrv_close(jobsrv_t *srv, jobsrv_close_cb cb, void *data) {
   srv->observer->close(srv);
   jobsrv_turn_cancel(&srv->drain_turn);
   jobsrv__wheel_disarm(&srv->wheel, &srv->drain_timer);
+  jobsrv__wheel_disarm(&srv->wheel, &srv->inbox_timer);
   jobsrv__dispatch_close(srv);
   jobsrv__pool_close(srv);
   jobsrv__registry_close(srv);

@@ -110,5 +110,7 @@ void jobsrv_stats(const jobsrv_t *srv, jobsrv_stats_t *stats) {
   all.suspended = srv->count[JOBSRV_STATE_SUSPENDED];
   all.retained = srv->registry.nretained;
   all.wakes = jobsrv__mailbox_wakes(srv->mailbox);
+  all.inbox_bytes = jobsrv__mailbox_held(srv->mailbox);
+  all.inbox_memory = jobsrv__mailbox_memory(srv->mailbox);
   memcpy(stats, &all, size);
 }

@@ -12,12 +12,38 @@
 
 enum { MAILS_A_TURN = 4096 };
 
+/* For so long the inbox keeps memory that nothing comes in. */
+#define INBOX_IDLE_NS UINT64_C(5000000000)
+
 static void on_wake(uv_poll_t *handle, int status, int events) {
   jobsrv_t *srv = handle->data;
 
   (void) status;
   (void) events;
-  jobsrv__mailbox_drain(srv->mailbox, srv, MAILS_A_TURN);
+  srv->lingers = 0;
+  jobsrv__inbox_read(srv);
+}
+
+static void on_inbox_idle(jobsrv_timer_t *timer) {
+  jobsrv_t *srv = JOBSRV__CONTAINER(timer, jobsrv_t, inbox_timer);
+
+  if (srv->inbox_used)
+    jobsrv_timer_arm(srv, timer, jobsrv_now(srv) + INBOX_IDLE_NS,
+                     on_inbox_idle);
+  else
+    jobsrv__mailbox_trim(srv->mailbox);
+  srv->inbox_used = 0;
+}
+
+void jobsrv__inbox_read(jobsrv_t *srv) {
+  jobsrv__mailbox_drain(srv->mailbox, srv, MAILS_A_TURN, &srv->lingers);
+  if (!srv->lingers)
+    return;
+  jobsrv__turn_wanted(srv);
+  srv->inbox_used = 1;
+  if (!jobsrv_timer_armed(&srv->inbox_timer))
+    jobsrv_timer_arm(srv, &srv->inbox_timer, jobsrv_now(srv) + INBOX_IDLE_NS,
+                     on_inbox_idle);
 }
 
 static void wheel_arm_loop(jobsrv_t *srv);

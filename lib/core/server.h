@@ -137,6 +137,9 @@ struct jobsrv_s {
   jobsrv_clock_watch_t watch;  /* with a clock that is driven by hand */
   jobsrv_turn_t turns;         /* head of a ring */
   int dispatch_wanted;
+  int lingers;                   /* the inbox is read again in check */
+  int inbox_used;                /* since its timer was armed */
+  jobsrv_timer_t inbox_timer;    /* gives back what the inbox does not use */
 
   /* drain.c */
   int phase;
@@ -196,6 +199,9 @@ uint64_t jobsrv__random_u64(jobsrv_t *srv);
 
 /* Has the loop come round to its check before it can block again. */
 void jobsrv__turn_wanted(jobsrv_t *srv);
+
+/* Runs what other threads have sent, for a turn. */
+void jobsrv__inbox_read(jobsrv_t *srv);
 
 /* The end of a turn: the check handle's callback. */
 void jobsrv__on_check(uv_check_t *handle);

@@ -53,7 +53,9 @@ void jobsrv__on_check(uv_check_t *handle) {
   if (!uv_is_active((uv_handle_t *) &srv->idle))
     return;
   uv_idle_stop(&srv->idle);
-  if (srv->dispatch_wanted)
+  if (srv->lingers)
+    jobsrv__inbox_read(srv);
+  if (srv->phase != JOBSRV__CLOSING && srv->dispatch_wanted)
     jobsrv__dispatch(srv);
   run_turns(srv);
   if (srv->phase != JOBSRV__CLOSING)

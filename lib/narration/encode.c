@@ -201,27 +201,3 @@ int jobsrv__encode_event(jobsrv__buf_t *buf,
     max = (max < most ? max : most) / 2;
   }
 }
-
-size_t jobsrv__encode_guess(const jobsrv_event_t *event,
-                            size_t human_len,
-                            uint32_t max_text) {
-  const char *texts[] = {
-    event->actor, event->action, event->target, event->cute, event->story,
-    event->correlation_id, event->request_id, event->trace_id, event->span_id,
-    event->parent_span_id, event->function, event->file,
-  };
-  size_t sum = STAMP + (human_len < max_text ? human_len : max_text) + 80;
-  size_t len;
-
-  for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-    len = texts[i] != NULL ? strlen(texts[i]) + 20 : 0;
-    sum += len < max_text ? len : max_text;
-  }
-  for (size_t i = 0; i < event->nfields; i++)
-    sum += 32 + JOBSRV__KEY_MAX / 2 +
-           (event->fields[i].type == JOBSRV_FIELD_STRING ||
-                    event->fields[i].type == JOBSRV_FIELD_JSON
-                ? event->fields[i].len
-                : 0);
-  return sum + event->payload_len;
-}

@@ -71,11 +71,6 @@ int jobsrv__encode_event(jobsrv__buf_t *buf,
                          uint32_t max_text,
                          uint32_t max_event_bytes);
 
-/* About how long the body will be; never far too little for clean text. */
-size_t jobsrv__encode_guess(const jobsrv_event_t *event,
-                            size_t human_len,
-                            uint32_t max_text);
-
 /* ---- fields.c ---- */
 
 /* The bounds of a field's key, and of the nesting of raw JSON. */

@@ -33,6 +33,8 @@ void jobsrv__narration_attach(jobsrv__narration_t *narration, jobsrv_t *srv) {
   jobsrv__buf_init(&narration->text, &srv->alloc, 0);
   jobsrv__buf_init(&narration->json, &srv->alloc, 0);
   jobsrv__redacted_init(&narration->redacted, &srv->alloc);
+  jobsrv__mailbox_carry(srv->mailbox, srv->options.max_inbox_bytes,
+                        jobsrv__narration_read);
 }
 
 void jobsrv__narration_free(jobsrv__narration_t *narration,

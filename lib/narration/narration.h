@@ -94,6 +94,9 @@ int jobsrv__narration_straight(const jobsrv_t *srv);
 
 /* ---- router.c ---- */
 
+/* What another thread has said, in a parcel. */
+void jobsrv__narration_read(void *owner, void *bytes);
+
 /*
  * An event that has been read and is not under the level, into `job`. `human`
  * need not end where it has `human_len` bytes. Any thread.

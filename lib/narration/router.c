@@ -20,28 +20,41 @@
  * that each thread has called in.
  */
 
-enum { PROGRESS_TEXT = 64 };
+enum { PROGRESS_TEXT = 64, STACK_BODY = 4096 };
 
 /* The header's macros look at the first byte of a job by themselves. */
 static_assert(offsetof(jobsrv_job_t, level) == 0 &&
                   sizeof(atomic_uchar) == 1,
               "the level comes first");
 
-/* One block: this, the body behind it, and a copy of the event for sinks. */
-typedef struct narrated_s {
-  jobsrv__mail_t mail;
-  jobsrv_job_t *job;         /* one reference */
-  jobsrv_event_t *event;     /* NULL: no sink has asked for it */
-  size_t len;                /* of the body */
-  size_t reserved;
+/*
+ * What goes to the loop, in a parcel: this, then for SAID the body and a copy
+ * of the event for sinks. The job is known by its generation: one that is gone
+ * when the loop comes to it had ended, for a live one is the registry's.
+ */
+typedef struct parcel_s {
+  jobsrv_job_t *job;
+  uint32_t generation;
   unsigned int dropped_before;
+  uint32_t len;              /* of the body */
+  uint32_t event_at;         /* 0: no sink has asked for it */
+  uint8_t what;
   uint8_t kind;
   uint8_t level;
-} narrated_t;
+} parcel_t;
 
-typedef struct progressed_s {
+enum { SAID, PROGRESSED };
+
+/* When there is no room for parcels: the same as a block of its own. */
+typedef struct block_s {
   jobsrv__mail_t mail;
-  jobsrv_job_t *job;         /* one reference */
+  jobsrv_t *srv;             /* there as long as there is mail for it */
+  size_t reserved;
+  _Alignas(max_align_t) char parcel[];
+} block_t;
+
+/* In a parcel, behind its head. */
+typedef struct progressed_s {
   jobsrv_progress_t progress;
   char unit[PROGRESS_TEXT + 1];
   char phase[PROGRESS_TEXT + 1];
@@ -62,109 +75,186 @@ int jobsrv__narrate_lost(jobsrv_job_t *job, int err) {
   return err;
 }
 
-static void parcel_free(jobsrv_job_t *job, void *block, size_t reserved) {
-  jobsrv_alloc_t alloc = job->srv->alloc;
+static void parcel_said(jobsrv_t *srv, const parcel_t *parcel) {
+  jobsrv_job_t *job = parcel->job;
+  const char *bytes = (const char *) parcel;
+  const jobsrv_event_t *event = NULL;
 
-  if (reserved > 0)
-    jobsrv__mailbox_release(job->srv->mailbox, reserved);
-  jobsrv__free(&alloc, block);
-  jobsrv_job_unref(job); /* may be the end of the server's memory */
-}
-
-static void on_narrated(jobsrv__mail_t *mail, void *owner) {
-  narrated_t *said = JOBSRV__CONTAINER(mail, narrated_t, mail);
-  jobsrv_job_t *job = said->job;
-
-  if (owner != NULL && jobsrv__job_ended(job)) {
-    job->srv->stats.late_events++;
-    job->srv->stats.dropped += said->dropped_before; /* nowhere to tell it */
-  } else if (owner != NULL) {
-    (void) jobsrv__narration_put(job, said->dropped_before,
-                                 (jobsrv_kind_t) said->kind, said->level,
-                                 (const char *) (said + 1), said->len,
-                                 said->event);
-  }
-  parcel_free(job, said, said->reserved);
-}
-
-/* Appends a copy of the event to the block, where the sinks will find it. */
-static void attach_copy(jobsrv__buf_t *buf,
-                        const jobsrv_event_t *event,
-                        size_t human_len,
-                        size_t *at) {
-  size_t pad = (0 - buf->len) & (_Alignof(max_align_t) - 1);
-  size_t room = jobsrv__event_room(event, human_len);
-  char *to = jobsrv__buf_reserve(buf, pad + room);
-
-  *at = 0;
-  if (to == NULL)
+  if (job->generation != parcel->generation || jobsrv__job_ended(job)) {
+    srv->stats.late_events++;
+    srv->stats.dropped += parcel->dropped_before; /* nowhere to tell it */
     return;
-  *at = buf->len + pad;
-  (void) jobsrv__event_copy(to + pad, event, human_len);
-  buf->len += pad + room;
+  }
+  if (parcel->event_at != 0)
+    event = (const jobsrv_event_t *) (const void *) (bytes + parcel->event_at);
+  (void) jobsrv__narration_put(job, parcel->dropped_before,
+                               (jobsrv_kind_t) parcel->kind, parcel->level,
+                               bytes + sizeof(*parcel), parcel->len, event);
 }
 
-static int post(jobsrv_job_t *job, jobsrv__buf_t *buf, narrated_t *said) {
-  const jobsrv_options_t *options = &job->srv->options;
+static void parcel_progressed(const parcel_t *parcel) {
+  const progressed_t *said = (const progressed_t *) (const void *) (parcel + 1);
+  jobsrv_progress_t progress = said->progress;
+  jobsrv_job_t *job = parcel->job;
+
+  if (job->generation != parcel->generation || jobsrv__job_ended(job))
+    return;
+  progress.unit = progress.unit != NULL ? said->unit : NULL;
+  progress.phase = progress.phase != NULL ? said->phase : NULL;
+  (void) jobsrv__log_progress(job, &progress);
+}
+
+void jobsrv__narration_read(void *owner, void *bytes) {
+  const parcel_t *parcel = bytes;
+
+  if (parcel->what == SAID)
+    parcel_said(owner, parcel);
+  else
+    parcel_progressed(parcel);
+}
+
+static void on_block(jobsrv__mail_t *mail, void *owner) {
+  block_t *block = JOBSRV__CONTAINER(mail, block_t, mail);
+  jobsrv_t *srv = block->srv;
+  jobsrv_alloc_t alloc = srv->alloc;
+
+  if (owner != NULL)
+    jobsrv__narration_read(owner, block->parcel);
+  jobsrv__mailbox_release(srv->mailbox, block->reserved);
+  jobsrv__free(&alloc, block);
+}
+
+/* ---- sending ---- */
+
+/*
+ * A parcel's bytes to be: in the inbox, or in a block. The head is in place,
+ * zeroed but for the job. Returns 0, JOBSRV_EDROPPED or UV_ENOMEM.
+ */
+typedef struct room_s {
+  parcel_t *parcel;
+  block_t *block; /* NULL: in the inbox */
+} room_t;
+
+static int room_get(room_t *room, jobsrv_job_t *job, size_t size) {
+  jobsrv_t *srv = job->srv;
+  void *bytes = NULL;
+  int err = jobsrv__mailbox_room(srv->mailbox, size, &bytes);
+
+  room->block = NULL;
+  if (err == UV_EAGAIN || err == JOBSRV_ETOOBIG) {
+    size += sizeof(block_t);
+    if (!jobsrv__mailbox_reserve(srv->mailbox, size,
+                                 srv->options.max_inbox_bytes))
+      return JOBSRV_EDROPPED;
+    room->block = jobsrv__malloc(&srv->alloc, size);
+    if (room->block == NULL) {
+      jobsrv__mailbox_release(srv->mailbox, size);
+      return UV_ENOMEM;
+    }
+    room->block->mail.run = on_block;
+    room->block->srv = srv;
+    room->block->reserved = size;
+    bytes = room->block->parcel;
+  } else if (err != 0) {
+    return err;
+  }
+  room->parcel = bytes;
+  memset(room->parcel, 0, sizeof(*room->parcel));
+  room->parcel->job = job;
+  room->parcel->generation = job->generation;
+  return 0;
+}
+
+/* Returns 0 or JOBSRV_ECLOSED. */
+static int room_send(const room_t *room, jobsrv_t *srv) {
+  jobsrv_alloc_t alloc;
   int err;
 
-  if (!jobsrv__mailbox_reserve(job->srv->mailbox, buf->len,
-                               options->max_inbox_bytes)) {
-    jobsrv__buf_free(buf);
-    return jobsrv__narrate_lost(job, JOBSRV_EDROPPED);
+  if (room->block == NULL) {
+    jobsrv__mailbox_send(srv->mailbox, room->parcel);
+    return 0;
   }
-  said->mail.run = on_narrated;
-  said->job = jobsrv_job_ref(job);
-  said->reserved = buf->len;
-  said->dropped_before =
-      atomic_load_explicit(&job->dropped, memory_order_relaxed) != 0
-          ? atomic_exchange_explicit(&job->dropped, 0, memory_order_relaxed)
-          : 0;
-  err = jobsrv__mailbox_post(job->srv->mailbox, &said->mail);
-  if (err != 0)
-    parcel_free(job, said, said->reserved);
+  err = jobsrv__mailbox_post(srv->mailbox, &room->block->mail);
+  if (err == 0)
+    return 0;
+  alloc = srv->alloc;
+  jobsrv__mailbox_release(srv->mailbox, room->block->reserved);
+  jobsrv__free(&alloc, room->block);
   return err;
+}
+
+static int send_encoded(jobsrv_job_t *job,
+                        const jobsrv_event_t *event,
+                        size_t human_len,
+                        const char *body,
+                        size_t len) {
+  jobsrv_t *srv = job->srv;
+  size_t size = sizeof(parcel_t) + len;
+  size_t at = 0;
+  parcel_t *parcel;
+  room_t room;
+  int err;
+
+  if (jobsrv__sinks_hear(srv, event->level)) {
+    human_len = strnlen(event->human, human_len);
+    at = (size + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+    size = at + jobsrv__event_room(event, human_len);
+  }
+  err = room_get(&room, job, size);
+  if (err != 0)
+    return jobsrv__narrate_lost(job, err);
+
+  parcel = room.parcel;
+  parcel->what = SAID;
+  parcel->kind = (uint8_t) event->kind;
+  parcel->level = (uint8_t) event->level;
+  parcel->len = (uint32_t) len;
+  parcel->event_at = (uint32_t) at;
+  memcpy(parcel + 1, body, len);
+  if (at != 0)
+    (void) jobsrv__event_copy((char *) parcel + at, event, human_len);
+  if (atomic_load_explicit(&job->dropped, memory_order_relaxed) != 0)
+    parcel->dropped_before =
+        atomic_exchange_explicit(&job->dropped, 0, memory_order_relaxed);
+  return room_send(&room, srv);
+}
+
+/* Of a buffer in memory of the caller's: there is none beyond it. */
+static void *no_more(void *ctx, void *p, size_t size) {
+  (void) ctx;
+  (void) p;
+  (void) size;
+  return NULL;
 }
 
 static int send_event(jobsrv_job_t *job,
                       const jobsrv_event_t *event,
                       size_t human_len) {
+  static const jobsrv_alloc_t none = { .realloc = no_more };
   const jobsrv_t *srv = job->srv;
-  size_t at = 0;
-  jobsrv__buf_t buf;
-  narrated_t *said;
-  size_t len;
+  char stack[STACK_BODY];
+  jobsrv__buf_t buf = {
+    .alloc = &none, .data = stack, .cap = sizeof(stack), .max = SIZE_MAX
+  };
   int err;
 
-  jobsrv__buf_init(&buf, &srv->alloc, 0);
-  if (jobsrv__buf_reserve(&buf, sizeof(*said) +
-                                    jobsrv__encode_guess(
-                                        event, human_len,
-                                        srv->options.max_text)) == NULL)
-    return jobsrv__narrate_lost(job, UV_ENOMEM);
-  buf.len = sizeof(*said);
+  jobsrv__mailbox_expect(srv->mailbox);
   err = jobsrv__encode_event(&buf, job, event, human_len,
                              srv->options.max_text,
                              srv->options.max_event_bytes);
-  len = buf.len - sizeof(*said);
-  if (err == 0 &&
-      jobsrv__sinks_hear(srv, event->level)) {
-    attach_copy(&buf, event, strnlen(event->human, human_len), &at);
-    err = buf.failed;
+  if (err == UV_ENOMEM) {
+    jobsrv__buf_init(&buf, &srv->alloc, 0);
+    err = jobsrv__encode_event(&buf, job, event, human_len,
+                               srv->options.max_text,
+                               srv->options.max_event_bytes);
   }
-  if (err != 0) {
+  if (err == 0)
+    err = send_encoded(job, event, human_len, buf.data, buf.len);
+  else if (err == UV_ENOMEM)
+    err = jobsrv__narrate_lost(job, err);
+  if (buf.data != stack)
     jobsrv__buf_free(&buf);
-    return err == UV_ENOMEM ? jobsrv__narrate_lost(job, err) : err;
-  }
-
-  said = (narrated_t *) (void *) buf.data;
-  memset(said, 0, sizeof(*said));
-  said->event =
-      at != 0 ? (jobsrv_event_t *) (void *) (buf.data + at) : NULL;
-  said->len = len;
-  said->kind = (uint8_t) event->kind;
-  said->level = (uint8_t) event->level;
-  return post(job, &buf, said);
+  return err;
 }
 
 int jobsrv__narrate(jobsrv_job_t *job,
@@ -270,15 +360,6 @@ int jobsrv_job_watched(const jobsrv_job_t *job) {
 
 /* ---- progress ---- */
 
-static void on_progressed(jobsrv__mail_t *mail, void *owner) {
-  progressed_t *said = JOBSRV__CONTAINER(mail, progressed_t, mail);
-  jobsrv_job_t *job = said->job;
-
-  if (owner != NULL && !jobsrv__job_ended(job))
-    (void) jobsrv__log_progress(job, &said->progress);
-  parcel_free(job, said, sizeof(*said));
-}
-
 static const char *short_text(char to[PROGRESS_TEXT + 1], const char *text) {
   size_t len;
 
@@ -292,27 +373,18 @@ static const char *short_text(char to[PROGRESS_TEXT + 1], const char *text) {
 }
 
 static int send_progress(jobsrv_job_t *job, const jobsrv_progress_t *progress) {
-  const jobsrv_t *srv = job->srv;
   progressed_t *said;
-  int err;
+  room_t room;
+  int err = room_get(&room, job, sizeof(parcel_t) + sizeof(*said));
 
-  if (!jobsrv__mailbox_reserve(job->srv->mailbox, sizeof(*said),
-                               srv->options.max_inbox_bytes))
-    return JOBSRV_EDROPPED;
-  said = jobsrv__malloc(&srv->alloc, sizeof(*said));
-  if (said == NULL) {
-    jobsrv__mailbox_release(job->srv->mailbox, sizeof(*said));
-    return UV_ENOMEM;
-  }
-  said->mail.run = on_progressed;
-  said->job = jobsrv_job_ref(job);
+  if (err != 0)
+    return err;
+  room.parcel->what = PROGRESSED;
+  said = (progressed_t *) (void *) (room.parcel + 1);
   said->progress = *progress;
   said->progress.unit = short_text(said->unit, progress->unit);
   said->progress.phase = short_text(said->phase, progress->phase);
-  err = jobsrv__mailbox_post(job->srv->mailbox, &said->mail);
-  if (err != 0)
-    parcel_free(job, said, sizeof(*said));
-  return err;
+  return room_send(&room, job->srv);
 }
 
 static int progress_ok(const jobsrv_progress_t *progress) {

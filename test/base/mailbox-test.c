@@ -60,11 +60,11 @@ static void mails_run_in_order_with_the_owner(void **state) {
   assert_ok(jobsrv__mailbox_post(mailbox, &b.mail));
   assert_false(jobsrv__mailbox_empty(mailbox));
   assert_true(is_readable(mailbox));
-  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 10), 2);
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 10, NULL), 2);
   assert_string_equal(ran, "ab");
   assert_false(is_readable(mailbox));
   assert_true(jobsrv__mailbox_empty(mailbox));
-  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 10), 0);
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 10, NULL), 0);
   jobsrv__mailbox_unref(mailbox);
   assert_string_equal(ran, "ab");
 }
@@ -92,7 +92,7 @@ static void one_wake_serves_many_posts(void **state) {
   }
   assert_int_equal(jobsrv__mailbox_wakes(mailbox), 1);
   assert_int_equal(jobsrv__mailbox_posts(mailbox), 30);
-  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 30), 30);
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 30, NULL), 30);
   assert_ok(jobsrv__mailbox_post(mailbox, &letters[0].mail));
   assert_int_equal(jobsrv__mailbox_wakes(mailbox), 2);
   jobsrv__mailbox_unref(mailbox);
@@ -108,10 +108,10 @@ static void what_is_left_over_wakes_again(void **state) {
   assert_ok(jobsrv__mailbox_post(mailbox, &a.mail));
   assert_ok(jobsrv__mailbox_post(mailbox, &b.mail));
   assert_ok(jobsrv__mailbox_post(mailbox, &c.mail));
-  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 2), 2);
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 2, NULL), 2);
   assert_string_equal(ran, "ab");
   assert_true(is_readable(mailbox));
-  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 1), 1);
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 1, NULL), 1);
   assert_false(is_readable(mailbox));
   jobsrv__mailbox_unref(mailbox);
 }
@@ -141,7 +141,7 @@ static void drains_the_rest(jobsrv__mail_t *mail, void *owner) {
   letter_t *letter = (letter_t *) (void *) mail;
 
   note(mail, owner);
-  jobsrv__mailbox_drain(letter->mailbox, owner, 100);
+  jobsrv__mailbox_drain(letter->mailbox, owner, 100, NULL);
 }
 
 static void a_mail_may_post(void **state) {
@@ -153,7 +153,7 @@ static void a_mail_may_post(void **state) {
   (void) state;
   assert_ok(jobsrv__mailbox_post(mailbox, &a.mail));
   while (is_readable(mailbox))
-    jobsrv__mailbox_drain(mailbox, &an_owner, 1);
+    jobsrv__mailbox_drain(mailbox, &an_owner, 1, NULL);
   assert_string_equal(ran, "ab");
   jobsrv__mailbox_unref(mailbox);
 }
@@ -167,7 +167,7 @@ static void a_mail_may_close_the_mailbox(void **state) {
   (void) state;
   assert_ok(jobsrv__mailbox_post(mailbox, &a.mail));
   assert_ok(jobsrv__mailbox_post(mailbox, &b.mail));
-  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 9), 1);
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 9, NULL), 1);
   assert_string_equal(ran, "aB");
   assert_err(jobsrv__mailbox_post(mailbox, &c.mail), JOBSRV_ECLOSED);
   jobsrv__mailbox_unref(mailbox);
@@ -183,7 +183,7 @@ static void a_mail_may_drop_the_last_reference(void **state) {
   (void) state;
   assert_ok(jobsrv__mailbox_post(mailbox, &a.mail));
   assert_ok(jobsrv__mailbox_post(mailbox, &b.mail));
-  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 1), 1);
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 1, NULL), 1);
   assert_string_equal(ran, "aB");
 }
 
@@ -196,7 +196,7 @@ static void a_mail_may_drain_in_turn(void **state) {
   (void) state;
   assert_ok(jobsrv__mailbox_post(mailbox, &a.mail));
   assert_ok(jobsrv__mailbox_post(mailbox, &b.mail));
-  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 9), 1);
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 9, NULL), 1);
   assert_string_equal(ran, "ab");
   jobsrv__mailbox_unref(mailbox);
 }
@@ -213,7 +213,7 @@ static void closing_drops_what_is_queued_and_takes_no_more(void **state) {
   jobsrv__mailbox_close(mailbox);
   assert_err(jobsrv__mailbox_post(mailbox, &b.mail), JOBSRV_ECLOSED);
   assert_err(jobsrv__mailbox_post(mailbox, &b.mail), JOBSRV_ECLOSED);
-  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 5), 0);
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 5, NULL), 0);
   assert_true(jobsrv__mailbox_empty(mailbox));
   assert_int_equal(jobsrv__mailbox_posts(mailbox), 1);
   jobsrv__mailbox_unref(mailbox);
@@ -388,7 +388,7 @@ static void no_wake_is_ever_lost(void **state) {
   atomic_store(&go, 1);
   while (delivered < PRODUCERS * each) {
     assert_int_equal(poll(&fd, 1, 20000), 1);
-    jobsrv__mailbox_drain(shared, &an_owner, 64);
+    jobsrv__mailbox_drain(shared, &an_owner, 64, NULL);
   }
   join(threads);
   assert_int_equal(jobsrv__mailbox_posts(shared), PRODUCERS * each);
@@ -408,7 +408,7 @@ static void a_close_in_the_middle_loses_no_mail(void **state) {
     start(threads, each);
     atomic_store(&go, 1);
     for (i = 0; i < round % 40; i++)
-      jobsrv__mailbox_drain(shared, &an_owner, 3);
+      jobsrv__mailbox_drain(shared, &an_owner, 3, NULL);
     jobsrv__mailbox_ref(shared);
     jobsrv__mailbox_close(shared);
     jobsrv__mailbox_unref(shared);
@@ -418,6 +418,143 @@ static void a_close_in_the_middle_loses_no_mail(void **state) {
     assert_int_equal(jobsrv__mailbox_held(shared), 0);
     jobsrv__mailbox_unref(shared);
   }
+}
+
+/* ---- parcels ---- */
+
+static void note_parcel(void *owner, void *parcel) {
+  size_t len = strlen(ran);
+
+  assert_ptr_equal(owner, &an_owner);
+  ran[len] = *(const char *) parcel;
+  ran[len + 1] = '\0';
+}
+
+static jobsrv__mailbox_t *make_carrier(size_t max) {
+  jobsrv__mailbox_t *mailbox = make();
+
+  jobsrv__mailbox_carry(mailbox, max, note_parcel);
+  return mailbox;
+}
+
+static int send_mark(jobsrv__mailbox_t *mailbox, char mark) {
+  void *room = NULL;
+  int err = jobsrv__mailbox_room(mailbox, 1, &room);
+
+  if (err != 0)
+    return err;
+  *(char *) room = mark;
+  jobsrv__mailbox_send(mailbox, room);
+  return 0;
+}
+
+static void parcels_and_mails_keep_their_order(void **state) {
+  jobsrv__mailbox_t *mailbox = make_carrier(1 << 20);
+  letter_t c = { .mail.run = note, .mark = 'c' };
+  letter_t d = { .mail.run = note, .mark = 'd' };
+
+  (void) state;
+  assert_ok(send_mark(mailbox, 'a'));
+  assert_ok(send_mark(mailbox, 'b'));
+  assert_true(is_readable(mailbox));
+  assert_ok(jobsrv__mailbox_post(mailbox, &c.mail));
+  assert_int_equal(send_mark(mailbox, 'x'), UV_EAGAIN);
+  assert_ok(jobsrv__mailbox_post(mailbox, &d.mail));
+  assert_false(jobsrv__mailbox_empty(mailbox));
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 3, NULL), 3);
+  assert_string_equal(ran, "abc");
+  assert_int_equal(send_mark(mailbox, 'x'), UV_EAGAIN);
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 3, NULL), 1);
+  assert_true(jobsrv__mailbox_empty(mailbox));
+  assert_ok(send_mark(mailbox, 'e'));
+  assert_false(jobsrv__mailbox_empty(mailbox));
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 3, NULL), 1);
+  assert_string_equal(ran, "abcde");
+  jobsrv__mailbox_unref(mailbox);
+}
+
+static void nobody_wakes_an_owner_that_comes_by_itself(void **state) {
+  jobsrv__mailbox_t *mailbox = make_carrier(1 << 20);
+  letter_t c = { .mail.run = note, .mark = 'c' };
+  int lingers = 0;
+
+  (void) state;
+  assert_ok(send_mark(mailbox, 'a'));
+  assert_true(is_readable(mailbox));
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 9, &lingers), 1);
+  assert_int_equal(lingers, 1);
+  assert_ok(send_mark(mailbox, 'b'));
+  assert_ok(jobsrv__mailbox_post(mailbox, &c.mail));
+  assert_false(is_readable(mailbox));
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 9, &lingers), 2);
+  assert_int_equal(lingers, 1);
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 9, &lingers), 0);
+  assert_int_equal(lingers, 0);
+  assert_int_equal(jobsrv__mailbox_wakes(mailbox), 1);
+  assert_ok(send_mark(mailbox, 'd'));
+  assert_true(is_readable(mailbox));
+  assert_int_equal(jobsrv__mailbox_wakes(mailbox), 2);
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 9, &lingers), 1);
+  assert_string_equal(ran, "abcd");
+  jobsrv__mailbox_unref(mailbox);
+}
+
+static void an_owner_does_not_linger_for_mails(void **state) {
+  jobsrv__mailbox_t *mailbox = make_carrier(1 << 20);
+  letter_t a = { .mail.run = note, .mark = 'a' };
+  letter_t b = { .mail.run = note, .mark = 'b' };
+  int lingers = 0;
+
+  (void) state;
+  assert_ok(jobsrv__mailbox_post(mailbox, &a.mail));
+  assert_ok(jobsrv__mailbox_post(mailbox, &b.mail));
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 1, &lingers), 1);
+  assert_int_equal(lingers, 0);
+  assert_true(is_readable(mailbox));
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 9, &lingers), 1);
+  assert_int_equal(lingers, 0);
+  assert_false(is_readable(mailbox));
+  jobsrv__mailbox_unref(mailbox);
+}
+
+static void parcels_count_with_what_is_in_flight(void **state) {
+  jobsrv__mailbox_t *mailbox = make_carrier(1024);
+
+  (void) state;
+  assert_ok(send_mark(mailbox, 'a'));
+  assert_int_equal(jobsrv__mailbox_held(mailbox), 64);
+  assert_false(jobsrv__mailbox_reserve(mailbox, 961, 1024));
+  assert_true(jobsrv__mailbox_reserve(mailbox, 960, 1024));
+  assert_int_equal(send_mark(mailbox, 'b'), JOBSRV_EDROPPED);
+  jobsrv__mailbox_release(mailbox, 960);
+  assert_ok(send_mark(mailbox, 'b'));
+  assert_true(jobsrv__mailbox_memory(mailbox) > 0);
+  jobsrv__mailbox_trim(mailbox);
+  assert_int_equal(jobsrv__mailbox_held(mailbox), 128);
+  jobsrv__mailbox_drain(mailbox, &an_owner, 9, NULL);
+  assert_int_equal(jobsrv__mailbox_held(mailbox), 0);
+  jobsrv__mailbox_trim(mailbox);
+  assert_int_equal(jobsrv__mailbox_memory(mailbox), 0);
+  assert_string_equal(ran, "ab");
+  jobsrv__mailbox_unref(mailbox);
+}
+
+static void parcels_left_at_close_are_told_to_nobody(void **state) {
+  jobsrv__mailbox_t *mailbox = make_carrier(1 << 20);
+  letter_t b = { .mail.run = note, .mark = 'b' };
+  int lingers = 1;
+
+  (void) state;
+  assert_ok(send_mark(mailbox, 'a'));
+  assert_ok(jobsrv__mailbox_post(mailbox, &b.mail));
+  jobsrv__mailbox_close(mailbox);
+  assert_string_equal(ran, "B");
+  assert_int_equal(send_mark(mailbox, 'c'), UV_EAGAIN);
+  assert_int_equal(jobsrv__mailbox_drain(mailbox, &an_owner, 9, &lingers), 0);
+  assert_int_equal(lingers, 0);
+  assert_int_equal(send_mark(mailbox, 'c'), UV_EAGAIN);
+  jobsrv__mailbox_unref(mailbox);
+  assert_string_equal(ran, "B");
 }
 
 static const struct CMUnitTest tests[] = {
@@ -436,6 +573,11 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(without_memory_or_descriptors_there_is_no_mailbox),
   cmocka_unit_test(no_wake_is_ever_lost),
   cmocka_unit_test(a_close_in_the_middle_loses_no_mail),
+  cmocka_unit_test(parcels_and_mails_keep_their_order),
+  cmocka_unit_test(nobody_wakes_an_owner_that_comes_by_itself),
+  cmocka_unit_test(an_owner_does_not_linger_for_mails),
+  cmocka_unit_test(parcels_count_with_what_is_in_flight),
+  cmocka_unit_test(parcels_left_at_close_are_told_to_nobody),
 };
 
 RUN(tests);
