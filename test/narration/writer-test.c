@@ -238,7 +238,7 @@ static void loop_until(world_t *world, const int *number, int least) {
 
   while (*number < least) {
     assert_int_equal(poll(&fd, 1, 5000), 1);
-    (void) jobsrv__mailbox_drain(world->mailbox, world, 100);
+    (void) jobsrv__mailbox_drain(world->mailbox, world, 100, NULL);
   }
 }
 
@@ -505,7 +505,7 @@ static void trouble_is_told_once_and_so_is_its_end(void **state) {
     put(&world, "x");
   assert_int_equal(world.err, UV_ENOSPC);
   await(&world.fake, &world.fake.puts, 3); /* it goes on trying */
-  (void) jobsrv__mailbox_drain(world.mailbox, &world, 100);
+  (void) jobsrv__mailbox_drain(world.mailbox, &world, 100, NULL);
   assert_int_equal(world.troubles, 1);
 
   pthread_mutex_lock(&world.fake.lock);
