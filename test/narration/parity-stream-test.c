@@ -151,6 +151,7 @@ static void what_has_no_room_is_counted_and_announced(void **state) {
   assert_int_equal(pthread_create(&thread, NULL, overflow, &dropped), 0);
   assert_int_equal(pthread_join(thread, NULL), 0);
   assert_true(dropped > 0);
+  world_turn(&p.world); /* makes room */
   assert_ok(jobsrv_narrate(p.job, "behind", "it"));
   assert_true(run_until(&p.world.loop, jobsrv_until_captured, &behind, 5000));
   jobsrv_stats(p.world.srv, &stats);

@@ -434,8 +434,8 @@ static void use(link_t *mine, int for_open) {
 }
 
 static void links_are_passed_in_order(void **state) {
-  link_t a = { "a", JOBSRV_SSE_NEXT, 0, 0 };
-  link_t b = { "b", JOBSRV_SSE_NEXT, 0, 0 };
+  static link_t a = { "a", JOBSRV_SSE_NEXT, 0, 0 };
+  static link_t b = { "b", JOBSRV_SSE_NEXT, 0, 0 };
 
   (void) state;
   order[0] = '\0';
@@ -456,8 +456,8 @@ static void links_are_passed_in_order(void **state) {
 }
 
 static void a_link_may_answer(void **state) {
-  link_t a = { "a", JOBSRV_SSE_ANSWERED, 0, 0 };
-  link_t b = { "b", JOBSRV_SSE_NEXT, 0, 0 };
+  static link_t a = { "a", JOBSRV_SSE_ANSWERED, 0, 0 };
+  static link_t b = { "b", JOBSRV_SSE_NEXT, 0, 0 };
 
   (void) state;
   order[0] = '\0';
@@ -471,8 +471,8 @@ static void a_link_may_answer(void **state) {
 }
 
 static void a_link_may_take_its_time(void **state) {
-  link_t a = { "a", JOBSRV_SSE_LATER, 0, 0 };
-  link_t b = { "b", JOBSRV_SSE_NEXT, 0, 0 };
+  static link_t a = { "a", JOBSRV_SSE_LATER, 0, 0 };
+  static link_t b = { "b", JOBSRV_SSE_NEXT, 0, 0 };
   answer_wait_t wait = { &peer, 0 };
 
   (void) state;
@@ -499,7 +499,7 @@ static void a_link_may_take_its_time(void **state) {
 }
 
 static void a_link_that_takes_too_long_is_not_waited_for(void **state) {
-  link_t a = { "a", JOBSRV_SSE_LATER, 0, 0 };
+  static link_t a = { "a", JOBSRV_SSE_LATER, 0, 0 };
   answer_wait_t wait = { &peer, 0 };
 
   (void) state;
@@ -513,7 +513,7 @@ static void a_link_that_takes_too_long_is_not_waited_for(void **state) {
 }
 
 static void a_link_sees_what_was_found(void **state) {
-  link_t a = { "a", JOBSRV_SSE_LATER, 0, 0 };
+  static link_t a = { "a", JOBSRV_SSE_LATER, 0, 0 };
 
   (void) state;
   use(&a, 0);
