@@ -21,6 +21,7 @@
 #include "jobsrv/redact.h"
 #include "jobsrv/schedule.h"
 #include "jobsrv/sink.h"
+#include "jobsrv/sinks.h"
 #include "jobsrv/timer.h"
 #include "jobsrv/token.h"
 #include "jobsrv/version.h"

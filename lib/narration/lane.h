@@ -56,10 +56,6 @@ struct jobsrv__lane_s {
   uint64_t lost_in_it;
   int news;                  /* to be told to the loop */
   int told;                  /* the loop's: it is in trouble */
-  int flush_wanted;
-  int flushed;
-  jobsrv__flushed_cb flushed_cb;
-  void *flushed_arg;
 };
 
 struct jobsrv__writer_s {

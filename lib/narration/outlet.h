@@ -65,4 +65,12 @@ int jobsrv__descriptor_outlet(jobsrv__outlet_t **out,
                               int fd,
                               const char *notice);
 
+/* The file at `path`, made with `mode`, moved away past `max_bytes` (0: no). */
+int jobsrv__file_outlet(jobsrv__outlet_t **out,
+                        const jobsrv_alloc_t *alloc,
+                        const char *path,
+                        uint32_t mode,
+                        uint64_t max_bytes,
+                        uint32_t keep);
+
 #endif /* JOBSRV_NARRATION_OUTLET_H_ */

@@ -14,6 +14,7 @@
 
 enum {
   STACK = 128 * 1024,
+  POKE_MS = 250, /* between one that was put off and the next */
   QUIET_MS = 100 /* at the end: so long without room, and it is given up */
 };
 
@@ -137,11 +138,6 @@ static int gather(jobsrv__writer_t *writer, round_t *round) {
       continue;
     }
     round->waiting += !idle;
-    if (idle && lane->flush_wanted) {
-      lane->flush_wanted = 0;
-      lane->flushed = 1;
-      news = 1;
-    }
     gather_lane(round, lane, now);
   }
   if (round->waiting == 0 && writer->flush_wanted) {
@@ -207,7 +203,7 @@ static int round_end(const round_t *round) {
 
     if (turn->again && !lane->poked) {
       lane->poked = 1;
-      lane->poke_ns = now + lane->outlet->retry_ms * MS;
+      lane->poke_ns = now + POKE_MS * MS;
     }
     if (turn->put)
       jobsrv__lane_took(lane, turn->took, now);
@@ -279,47 +275,39 @@ static void *writer_main(void *arg) {
 
 /* ---- the loop ---- */
 
-/* Begins, ends, or ends and begins again. Under the lock but in calling. */
+/*
+ * Under the lock but in calling, behind which the lane may be gone: one thing
+ * at a time.
+ */
 static void tell_trouble(jobsrv__writer_t *writer, jobsrv__lane_t *lane) {
   jobsrv__lane_options_t options = lane->options;
-  int begun = lane->first_error;
-  int well = lane->error == 0;
-  int was_told = lane->told;
-  uint64_t lost = lane->lost_in_it;
+  int begins = lane->first_error != 0 && !lane->told;
+  int err = begins ? lane->first_error : 0;
+  uint64_t lost = begins ? 0 : lane->lost_in_it;
 
   lane->first_error = 0;
-  lane->told = !well;
+  lane->news = begins && lane->error == 0; /* its end is to be told as well */
+  if (!begins && lane->error != 0)
+    return; /* it has ended and begun again */
+  lane->told = begins;
   if (options.trouble == NULL)
     return;
   pthread_mutex_unlock(&writer->lock);
-  if (begun != 0 && !was_told)
-    options.trouble(options.arg, begun, 0);
-  if (well)
-    options.trouble(options.arg, 0, lost);
+  options.trouble(options.arg, err, lost);
   pthread_mutex_lock(&writer->lock);
 }
 
-/* The first lane with something to tell, told of all it has. 0 for none. */
+/* The first lane with something to tell. 0 for none. */
 static int tell_lane(jobsrv__writer_t *writer) {
   jobsrv__queue_t *link = jobsrv__queue_front(&writer->lanes);
 
   for (; link != NULL; link = jobsrv__queue_next(&writer->lanes, link)) {
     jobsrv__lane_t *lane = JOBSRV__CONTAINER(link, jobsrv__lane_t, link);
-    jobsrv__flushed_cb cb = lane->flushed ? lane->flushed_cb : NULL;
-    void *arg = lane->flushed_arg;
 
-    if (lane->closed || (cb == NULL && !lane->news))
+    if (lane->closed || !lane->news)
       continue;
-    lane->flushed = 0;
-    if (cb == NULL) {
-      lane->news = 0;
-      tell_trouble(writer, lane);
-      return 1;
-    }
-    pthread_mutex_unlock(&writer->lock);
-    cb(arg); /* the lane may be gone behind it */
-    pthread_mutex_lock(&writer->lock);
-    return 1;
+    tell_trouble(writer, lane);
+    return 1; /* behind it the lane may be gone */
   }
   return 0;
 }
@@ -457,20 +445,6 @@ int jobsrv__writer_flush(jobsrv__writer_t *writer,
   writer->cb = cb;
   writer->arg = arg;
   pthread_mutex_unlock(&writer->lock);
-  return !busy;
-}
-
-int jobsrv__lane_flush(jobsrv__lane_t *lane, jobsrv__flushed_cb cb, void *arg) {
-  int busy;
-
-  pthread_mutex_lock(&lane->writer->lock);
-  busy = hurry(lane);
-  lane->flushed = 0;
-  lane->flush_wanted = busy;
-  lane->flushed_cb = cb;
-  lane->flushed_arg = arg;
-  jobsrv__writer_wake(lane->writer);
-  pthread_mutex_unlock(&lane->writer->lock);
   return !busy;
 }
 

@@ -88,12 +88,6 @@ void jobsrv__lane_drop(jobsrv__lane_t *lane, uint64_t wall_ns);
 
 uint64_t jobsrv__lane_dropped(const jobsrv__lane_t *lane);
 
-/*
- * As jobsrv__writer_flush(), for this lane alone; `cb` is not called after the
- * lane's close.
- */
-int jobsrv__lane_flush(jobsrv__lane_t *lane, jobsrv__flushed_cb cb, void *arg);
-
 /* Has the outlet's `poke` called. */
 void jobsrv__lane_poke(jobsrv__lane_t *lane);
 

@@ -466,7 +466,6 @@ static void a_put_that_blocks_stops_nobody(void **state) {
   for (int i = 0; i < 100000; i++)
     put(&world, "event");
   assert_int_equal(jobsrv__writer_flush(world.writer, on_flushed, &world), 0);
-  assert_int_equal(jobsrv__lane_flush(world.lane, on_flushed, &world), 0);
   assert_true(uv_hrtime() - start < 1000000000ull);
   assert_true(jobsrv__lane_dropped(world.lane) > 90000);
   assert_int_equal(world.flushed, 0);
@@ -544,31 +543,6 @@ static void a_flush_does_not_wait_for_what_cannot_be(void **state) {
   flush(&world);
   assert_string_equal(world.fake.text, "x");
   world_close(&world);
-}
-
-static void a_lane_is_flushed_by_itself(void **state) {
-  static world_t world;
-  jobsrv__lane_options_t options = { .max = 1000 };
-  static fake_t stuck;
-  jobsrv__lane_t *other;
-
-  (void) state;
-  world_open(&world, &streams, 0, 1 << 20);
-  fake_open(&stuck, &streams);
-  gate_shut(&stuck);
-  assert_ok(jobsrv__lane_new(&other, world.writer, &stuck.outlet, &options));
-  jobsrv__lane_put(other, "x", 1, 0, 0);
-  for (int i = 0; i < 1000; i++)
-    put(&world, "twelve bytes");
-  if (!jobsrv__lane_flush(world.lane, on_flushed, &world))
-    loop_until(&world, &world.flushed, 1);
-  assert_int_equal(world.fake.len, 12000);
-  assert_int_equal(jobsrv__lane_flush(world.lane, on_flushed, &world), 1);
-  assert_int_equal(jobsrv__lane_flush(other, on_flushed, &world), 0);
-  jobsrv__lane_close(other);
-  world_close(&world);
-  await(&stuck, &stuck.closed, 1);
-  fake_end(&stuck);
 }
 
 static void a_record_that_is_refused_is_told_in_its_place(void **state) {
@@ -719,7 +693,6 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_put_that_blocks_stops_nobody),
   cmocka_unit_test(trouble_is_told_once_and_so_is_its_end),
   cmocka_unit_test(a_flush_does_not_wait_for_what_cannot_be),
-  cmocka_unit_test(a_lane_is_flushed_by_itself),
   cmocka_unit_test(a_record_that_is_refused_is_told_in_its_place),
   cmocka_unit_test(after_an_error_nothing_is_put_and_all_is_counted),
   cmocka_unit_test(a_poke_comes_through_and_is_repeated_if_need_be),
