@@ -239,6 +239,7 @@ const jobsrv_event_t *jobsrv__redacted(jobsrv__redacted_t *redacted,
     follow(redacted, event);
   if (redacted->of != event || redacted->by != by) {
     jobsrv__redacted_forget(redacted);
+    redacted->followed = 1; /* it is still the same event */
     redacted->of = event;
     redacted->by = jobsrv_redactor_ref(by);
     redacted->made = make(redacted, event);

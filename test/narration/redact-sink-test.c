@@ -192,7 +192,8 @@ static void ids_from_outside_are_texts_and_the_job_s_own_stays(void **state) {
   assert_string_equal(spy.correlation, "token=" MASK);
   assert_string_equal(spy.request, "Bearer " MASK);
   assert_non_null(strstr(spy.json, jobsrv_job_id(job, id)));
-  assert_null(strstr(spy.json, "abc"));
+  assert_null(strstr(spy.json, "=abc"));
+  assert_null(strstr(spy.json, "123xyz"));
   world_close(&world);
 }
 
@@ -274,11 +275,12 @@ static void a_key_without_an_end_hides_one_more_line(void **state) {
   world_close(&world);
 }
 
-static void all_voices_of_such_a_line_are_masked_for_those_who_ask(void **state) {
+static void
+all_voices_of_such_a_line_are_masked_for_those_who_ask(void **state) {
   jobsrv_event_t event = { .human = "-----BEGIN PRIVATE KEY-----" };
   jobsrv_redact_options_t options;
   jobsrv_redactor_t *redactor;
-  spy_t masked = { 0 }, not_asked = { 0 }, open = { 0 };
+  spy_t masked = { 0 }, not_asked = { 0 }, open = { 0 }, last = { 0 };
   jobsrv_job_t *job;
   world_t world;
 
@@ -291,7 +293,15 @@ static void all_voices_of_such_a_line_are_masked_for_those_who_ask(void **state)
   add(&world, &not_asked, redactor, 0);
   add(&world, &masked, NULL, 0);
   add(&world, &open, NULL, 1);
+  add(&world, &not_asked, redactor, 0);
+  add(&world, &last, NULL, 0);
   jobsrv_redactor_unref(redactor);
+  assert_ok(jobsrv_narrate_event(job, &event));
+  event.human = "one line that is not full";
+  assert_ok(jobsrv_narrate_event(job, &event));
+  assert_string_equal(masked.human, MASK);
+  assert_string_equal(last.human, MASK);
+  event.human = "-----BEGIN PRIVATE KEY-----";
   assert_ok(jobsrv_narrate_event(job, &event));
   event.human = B64;
   event.cute = "cute " B64;
