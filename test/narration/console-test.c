@@ -161,6 +161,81 @@ static void the_json_form_is_the_event_s_own(void **state) {
   json_decref(json);
 }
 
+static void every_option_reaches_the_line(void **state) {
+  jobsrv_sink_options_t how;
+  jobsrv_console_options_t options;
+  static console_t c;
+
+  (void) state;
+  jobsrv_console_options_init(&options);
+  jobsrv_sink_options_init(&how);
+  options.form = JOBSRV_CONSOLE_BRACKETS;
+  options.voice = JOBSRV_VOICE_CUTE;
+  options.fields = 1;
+  options.colour = 1;
+  options.sink = &how;
+  how.filter.action = "fe*";
+  how.level = JOBSRV_WARN;
+  open_console(&c, &options);
+  assert_ok(jobsrv_narrate(c.job, "fetch", "under the level"));
+  assert_ok(jobsrv_warn(c.job, "other", "not in the filter"));
+  assert_ok(jobsrv_warn_cute(c.job, "fetch", "password=%s", "key %s", "x"));
+  assert_ok(jobsrv_warn_with(
+      c.job, (.action = "fed", JOBSRV_FIELDS(jobsrv_field_u64("n", 2))),
+      "token=%s", "secret"));
+  read_until(&c, "n=2\n");
+  assert_string_equal(c.text,
+                      "\x1b[33m[work      ]\x1b[0m fetch          : key x\n"
+                      "\x1b[33m[work      ]\x1b[0m fed            : "
+                      "token=[REDACTED] n=2\n");
+  world_close(&c.world);
+  read_to_end(&c);
+}
+
+static void its_own_level_counts_before_the_sink_s(void **state) {
+  jobsrv_sink_options_t how;
+  jobsrv_console_options_t options;
+  static console_t c;
+
+  (void) state;
+  jobsrv_console_options_init(&options);
+  jobsrv_sink_options_init(&how);
+  options.form = JOBSRV_CONSOLE_MESSAGE;
+  options.level = JOBSRV_ERROR;
+  options.sink = &how;
+  how.level = JOBSRV_INFO;
+  how.unredacted = 1;
+  open_console(&c, &options);
+  assert_ok(jobsrv_warn(c.job, "a", "warned"));
+  assert_ok(jobsrv_error(c.job, "a", "token=seen"));
+  read_until(&c, "seen\n");
+  assert_string_equal(c.text, "token=seen\n");
+  world_close(&c.world);
+  read_to_end(&c);
+}
+
+static void progress_has_lines_too(void **state) {
+  jobsrv_sink_options_t how;
+  jobsrv_console_options_t options;
+  static console_t c;
+
+  (void) state;
+  jobsrv_console_options_init(&options);
+  jobsrv_sink_options_init(&how);
+  options.form = JOBSRV_CONSOLE_BRACKETS;
+  options.sink = &how;
+  how.progress = 1;
+  open_console(&c, &options);
+  assert_ok(jobsrv_progress(c.job, &(jobsrv_progress_t) { .done = 1,
+                                                          .total = 4 }));
+  world_turn(&c.world);
+  read_until(&c, "%)\n");
+  assert_string_equal(c.text,
+                      "[work      ] progress       : 1 of 4 (25%)\n");
+  world_close(&c.world);
+  read_to_end(&c);
+}
+
 static void fill(int fd) {
   int flags = fcntl(fd, F_GETFL);
   char filler[4096];
@@ -203,6 +278,70 @@ static void a_full_pipe_drops_counts_and_announces(void **state) {
   assert_int_equal(jobsrv_sink_dropped(c.sink), dropped);
   world_close(&c.world);
   read_to_end(&c);
+}
+
+/* Of what waits behind a full pipe, the newest progress of each job alone. */
+static void waiting_progress_gives_way_to_newer(void **state) {
+  jobsrv_sink_options_t how;
+  jobsrv_console_options_t options;
+  jobsrv_job_t *other;
+  static console_t c;
+
+  (void) state;
+  jobsrv_console_options_init(&options);
+  jobsrv_sink_options_init(&how);
+  options.form = JOBSRV_CONSOLE_MESSAGE;
+  options.overflow = JOBSRV_OVERFLOW_COALESCE_PROGRESS;
+  options.sink = &how;
+  how.progress = 1;
+  how.filter.action = "p*";
+  open_console(&c, &options);
+  other = begin_job(&c.world);
+  fill(c.fd[1]);
+  for (int i = 1; i <= 20; i++) {
+    assert_ok(jobsrv_progress(c.job, &(jobsrv_progress_t) { .done = i }));
+    assert_ok(jobsrv_progress(other, &(jobsrv_progress_t) { .done = i,
+                                                            .unit = "MB" }));
+    world_pass(&c.world, 100);
+  }
+  assert_ok(jobsrv_narrate(c.job, "pulled", "the last"));
+  read_until(&c, "the last\n");
+  assert_contains(c.text, "20\n20 MB\nthe last\n");
+  assert_null(strstr(c.text, "15"));
+  assert_int_equal(jobsrv_sink_dropped(c.sink), 0);
+  world_close(&c.world);
+  read_to_end(&c);
+}
+
+/* Each form tells what is missing in its own way. */
+static void what_was_dropped_is_told_in_the_form(void **state) {
+  static const struct {
+    jobsrv_console_form_t form;
+    const char *want;
+  } cases[] = {
+    { JOBSRV_CONSOLE_JSON, "{\"type\":\"dropped\",\"count\":" },
+    { JOBSRV_CONSOLE_LOGFMT, "\ntype=dropped count=" },
+    { JOBSRV_CONSOLE_BRACKETS, "\n... dropped " },
+  };
+  jobsrv_console_options_t options;
+  static console_t c;
+
+  (void) state;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    jobsrv_console_options_init(&options);
+    options.form = cases[i].form;
+    options.max_bytes = 16 * 1024;
+    options.overflow = JOBSRV_OVERFLOW_DROP_OLDEST;
+    open_console(&c, &options);
+    fill(c.fd[1]);
+    for (int n = 0; n < 3000; n++)
+      assert_ok(jobsrv_narrate(c.job, "flood", "%060d", n));
+    read_until(&c, "2999"); /* the newest is there */
+    assert_contains(c.text, cases[i].want);
+    assert_true(jobsrv_sink_dropped(c.sink) > 0);
+    world_close(&c.world);
+    read_to_end(&c);
+  }
 }
 
 static int is_set(void *data) {
@@ -341,6 +480,7 @@ static void two_consoles_do_not_wait_for_each_other(void **state) {
 
 static void options_are_checked(void **state) {
   jobsrv_console_options_t options;
+  jobsrv_sink_options_t how = { 0 };
   world_t world;
 
   (void) state;
@@ -350,6 +490,20 @@ static void options_are_checked(void **state) {
   assert_err(jobsrv_console_add(world.srv, &options, NULL), UV_EINVAL);
   jobsrv_console_options_init(&options);
   options.level = 8;
+  assert_err(jobsrv_console_add(world.srv, &options, NULL), UV_EINVAL);
+  options.level = -1;
+  assert_err(jobsrv_console_add(world.srv, &options, NULL), UV_EINVAL);
+  jobsrv_console_options_init(&options);
+  options.form = JOBSRV_CONSOLE_MESSAGE + 1;
+  assert_err(jobsrv_console_add(world.srv, &options, NULL), UV_EINVAL);
+  jobsrv_console_options_init(&options);
+  options.voice = JOBSRV_VOICE_STORY + 1;
+  assert_err(jobsrv_console_add(world.srv, &options, NULL), UV_EINVAL);
+  jobsrv_console_options_init(&options);
+  options.overflow = JOBSRV_OVERFLOW_COALESCE_PROGRESS + 1;
+  assert_err(jobsrv_console_add(world.srv, &options, NULL), UV_EINVAL);
+  jobsrv_console_options_init(&options);
+  options.sink = &how; /* whose size was never set */
   assert_err(jobsrv_console_add(world.srv, &options, NULL), UV_EINVAL);
   jobsrv_console_options_init(&options);
   options.size = 1;
@@ -400,6 +554,11 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(nothing_reaches_the_terminal_as_a_control),
   cmocka_unit_test(colour_only_when_asked),
   cmocka_unit_test(the_json_form_is_the_event_s_own),
+  cmocka_unit_test(every_option_reaches_the_line),
+  cmocka_unit_test(its_own_level_counts_before_the_sink_s),
+  cmocka_unit_test(progress_has_lines_too),
+  cmocka_unit_test(waiting_progress_gives_way_to_newer),
+  cmocka_unit_test(what_was_dropped_is_told_in_the_form),
   cmocka_unit_test(a_full_pipe_drops_counts_and_announces),
   cmocka_unit_test(a_drain_waits_for_what_is_queued),
   cmocka_unit_test(a_drain_without_a_reader_ends_at_its_deadline),

@@ -1,97 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/options.h"
 #include "jobsrv/console.h"
+#include "narration/layout.h"
 #include "narration/narration.h"
-#include "narration/show.h"
-#include "narration/table.h"
 #include "narration/writer.h"
-
-#include <stdio.h>
-#include <string.h>
 
 #include <uv.h>
 
-enum { MAX_BYTES = 1024 * 1024, SHORT_ID = 6, OUT = 2 };
+enum { MAX_BYTES = 1024 * 1024, OUT = 2 };
 
 typedef struct console_s {
   jobsrv_alloc_t alloc;
   jobsrv__lane_t *lane;
   jobsrv__buf_t line;
-  jobsrv_console_form_t form;
-  int colour;
+  jobsrv__layout_t layout;
 } console_t;
 
-static void put_text(jobsrv__buf_t *buf, const char *text) {
-  if (text != NULL)
-    jobsrv__show(buf, text, strlen(text));
-}
-
-static const char *colour_of(int level) {
-  switch (level) {
-  case JOBSRV_TRACE:
-  case JOBSRV_DEBUG:
-    return "\x1b[2m";
-  case JOBSRV_INFO:
-    return "\x1b[32m";
-  case JOBSRV_WARN:
-    return "\x1b[33m";
-  default:
-    return "\x1b[31m";
-  }
-}
-
-/* Of the fields only those that a person reading would miss. */
-static void put_extras(jobsrv__buf_t *buf, const jobsrv_event_t *event) {
-  const jobsrv_field_t *field =
-      jobsrv__event_field(event, "suppressed", JOBSRV_FIELD_U64);
-  const char *json;
-  size_t from;
-
-  if (field != NULL)
-    (void) jobsrv__buf_printf(buf, " (suppressed %llu)",
-                              (unsigned long long) field->as.u64);
-  field = jobsrv__event_field(event, "table", JOBSRV_FIELD_JSON);
-  json = field != NULL ? field->as.string : NULL;
-  if (json == NULL)
-    return;
-  from = buf->len;
-  (void) jobsrv__buf_putc(buf, '\n');
-  if (jobsrv__table_put(buf, json,
-                        field->len != 0 ? field->len : strlen(json),
-                        "  ") != 0)
-    buf->len = from;
-}
-
-static void put_line(console_t *console, const jobsrv_event_t *event) {
-  jobsrv__buf_t *buf = &console->line;
-  char time[JOBSRV__RFC3339_SIZE];
-  size_t id_len = event->job_id != NULL ? strlen(event->job_id) : 0;
-
-  jobsrv__rfc3339(time, event->wall_ns);
-  (void) jobsrv__buf_puts(buf, time);
-  (void) jobsrv__buf_printf(buf, " %s%-5s%s ",
-                            console->colour ? colour_of(event->level) : "",
-                            jobsrv_level_name(event->level),
-                            console->colour ? "\x1b[0m" : "");
-  if (id_len > SHORT_ID)
-    (void) jobsrv__buf_printf(buf, "...%s ",
-                              event->job_id + id_len - SHORT_ID);
-  else
-    (void) jobsrv__buf_puts(buf, "- ");
-  if (event->actor != NULL && event->actor[0] != '\0') {
-    put_text(buf, event->actor);
-    (void) jobsrv__buf_putc(buf, ' ');
-  }
-  put_text(buf, event->action);
-  (void) jobsrv__buf_puts(buf, ": ");
-  if (event->payload != NULL)
-    put_text(buf, event->payload);
-  else
-    put_text(buf, event->human);
-  put_extras(buf, event);
+/* Of the progress of a job, the newest stands for all that wait. */
+static uint64_t key_of(const jobsrv_event_t *event) {
+  return event->kind == JOBSRV_KIND_PROGRESS ? event->job->id.lo | 1 : 0;
 }
 
 static void on_event(void *self, const jobsrv_event_t *event) {
@@ -99,14 +28,9 @@ static void on_event(void *self, const jobsrv_event_t *event) {
   jobsrv__buf_t *buf = &console->line;
 
   jobsrv__buf_reset(buf);
-  if (console->form == JOBSRV_CONSOLE_TEXT)
-    put_line(console, event);
-  else if (event->json != NULL)
-    (void) jobsrv__buf_append(buf, event->json, event->json_len);
-  else
-    buf->failed = UV_ENOMEM;
-  if (jobsrv__buf_putc(buf, '\n') == 0)
-    jobsrv__lane_put(console->lane, buf->data, buf->len, 0, event->wall_ns);
+  if (jobsrv__layout_put(&console->layout, buf, event) == 0)
+    jobsrv__lane_put(console->lane, buf->data, buf->len, key_of(event),
+                     event->wall_ns);
   else
     jobsrv__lane_drop(console->lane, event->wall_ns);
 }
@@ -132,31 +56,50 @@ static const jobsrv_sink_ops_t ops = {
 };
 
 static int options_check(jobsrv_console_options_t *mine,
-                         const jobsrv_console_options_t *options) {
+                         const jobsrv_console_options_t *options,
+                         jobsrv_sink_options_t *how) {
   jobsrv_console_options_init(mine);
+  jobsrv_sink_options_init(how);
   if (options != NULL &&
-      jobsrv__options_read(mine, sizeof(*mine), sizeof(*mine), options) != 0)
+      jobsrv__options_read(mine, sizeof(*mine),
+                           offsetof(jobsrv_console_options_t, voice),
+                           options) != 0)
     return UV_EINVAL;
+  if (mine->sink != NULL &&
+      jobsrv__options_read(how, sizeof(*how),
+                           offsetof(jobsrv_sink_options_t, progress),
+                           mine->sink) != 0)
+    return UV_EINVAL;
+  how->size = sizeof(*how); /* this copy's */
+  if (mine->level != 0)
+    how->level = mine->level;
   if (mine->fd == 0)
     mine->fd = OUT;
   if (mine->max_bytes == 0)
     mine->max_bytes = MAX_BYTES;
-  if (mine->fd < 0 || mine->level < 0 || mine->level > JOBSRV_MUTE ||
-      (unsigned int) mine->form > JOBSRV_CONSOLE_JSON)
+  if (mine->fd < 0 || (unsigned int) mine->form > JOBSRV_CONSOLE_MESSAGE ||
+      (unsigned int) mine->voice > JOBSRV_VOICE_STORY ||
+      (unsigned int) mine->overflow > JOBSRV_OVERFLOW_COALESCE_PROGRESS)
     return UV_EINVAL;
   return 0;
+}
+
+static const char *notice_of(jobsrv_console_form_t form) {
+  if (form == JOBSRV_CONSOLE_JSON)
+    return "{\"type\":\"dropped\",\"count\":%llu}\n";
+  if (form == JOBSRV_CONSOLE_LOGFMT)
+    return "type=dropped count=%llu\n";
+  return "... dropped %llu events\n";
 }
 
 static int open_lane(jobsrv_t *srv,
                      const jobsrv_console_options_t *options,
                      jobsrv__lane_t **out) {
-  jobsrv__lane_options_t how = { .max = options->max_bytes };
+  jobsrv__lane_options_t how = { .max = options->max_bytes,
+                                 .overflow = options->overflow };
   jobsrv__outlet_t *outlet;
   int err = jobsrv__descriptor_outlet(&outlet, &srv->alloc, options->fd,
-                                      options->form == JOBSRV_CONSOLE_JSON
-                                          ? "{\"type\":\"dropped\","
-                                            "\"count\":%llu}\n"
-                                          : "... dropped %llu events\n");
+                                      notice_of(options->form));
 
   if (err != 0)
     return err;
@@ -169,7 +112,7 @@ int jobsrv_console_add(jobsrv_t *srv,
   jobsrv_console_options_t mine;
   jobsrv_sink_options_t how;
   console_t *console;
-  int err = options_check(&mine, options);
+  int err = options_check(&mine, options, &how);
 
   JOBSRV__ASSERT_LOOP(srv);
   if (err != 0)
@@ -186,11 +129,11 @@ int jobsrv_console_add(jobsrv_t *srv,
   }
 
   console->alloc = srv->alloc;
-  console->form = mine.form;
-  console->colour = mine.colour;
+  console->layout.form = mine.form;
+  console->layout.voice = mine.voice;
+  console->layout.colour = mine.colour;
+  console->layout.fields = mine.fields;
   jobsrv__buf_init(&console->line, &console->alloc, 0);
-  jobsrv_sink_options_init(&how);
-  how.level = mine.level;
   err = jobsrv_sink_add(srv, &ops, console, &how, out);
   if (err != 0)
     on_close(console);
