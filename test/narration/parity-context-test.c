@@ -47,6 +47,41 @@ static void a_scope_is_restored_by_the_end_of_an_inner_one(void **state) {
   assert_null(jobsrv_context_job());
 }
 
+/*
+ * N-31. Differs: there an inner scope replaces the outer one, so that one with
+ * only a correlation id hides the job. Ours is merged, member by member.
+ */
+static void an_inner_scope_hides_only_what_it_names(void **state) {
+  jobsrv_job_t *job = begin_with("corr-1");
+  jobsrv_context_t outer;
+  jobsrv_context_t inner = { .correlation_id = "corr-2" };
+  jobsrv_context_t innermost = { .actor = "indexer", .request_id = "req-3" };
+  char id[JOBSRV_ID_SIZE];
+
+  (void) state;
+  jobsrv_job_id(job, id);
+  jobsrv_context_enter(&outer, job);
+  jobsrv_context_merge(&inner);
+  assert_ok(jobsrv_narrate(NULL, "inner", "x"));
+  jobsrv_context_merge(&innermost);
+  assert_ok(jobsrv_narrate(NULL, "innermost", "x"));
+  jobsrv_context_leave(&innermost);
+  jobsrv_context_leave(&inner);
+  assert_ok(jobsrv_narrate(NULL, "outer", "x"));
+  jobsrv_context_leave(&outer);
+
+  assert_string_equal(said("inner")->job_id, id);
+  assert_string_equal(said("inner")->correlation_id, "corr-2");
+  assert_string_equal(said("inner")->actor, "other");
+  assert_null(said("inner")->request_id);
+  assert_string_equal(said("innermost")->job_id, id);
+  assert_string_equal(said("innermost")->correlation_id, "corr-2");
+  assert_string_equal(said("innermost")->request_id, "req-3");
+  assert_string_equal(said("innermost")->actor, "indexer");
+  assert_string_equal(said("outer")->correlation_id, "corr-1");
+  assert_string_equal(said("outer")->actor, "other");
+}
+
 /* ---- N-31: it survives where the job waits, and keeps jobs apart ---- */
 
 typedef struct {
@@ -197,6 +232,40 @@ static void a_thread_of_the_host_s_does_not_until_it_enters(void **state) {
   assert_string_equal(said("spawned")->job_id, p.id);
 }
 
+/* N-32, N-38: what a host spawns is given what is in force, in one call. */
+static void *under(void *snapshot) {
+  jobsrv_context_t scope;
+  int err;
+
+  jobsrv_snapshot_enter(&scope, snapshot);
+  err = jobsrv_narrate(NULL, "carried", "x");
+  jobsrv_context_leave(&scope);
+  return err == 0 ? snapshot : NULL;
+}
+
+static void a_scope_is_carried_to_a_thread_by_a_snapshot(void **state) {
+  jobsrv_context_t scope;
+  jobsrv_context_t more = { .correlation_id = "corr-4", .actor = "indexer" };
+  jobsrv_snapshot_t *snapshot;
+  pthread_t thread;
+  void *done;
+
+  (void) state;
+  jobsrv_context_enter(&scope, p.job);
+  jobsrv_context_merge(&more);
+  assert_ok(jobsrv_context_capture(&snapshot));
+  jobsrv_context_leave(&more);
+  jobsrv_context_leave(&scope);
+  assert_int_equal(pthread_create(&thread, NULL, under, snapshot), 0);
+  assert_int_equal(pthread_join(thread, &done), 0);
+  assert_ptr_equal(done, snapshot);
+  jobsrv_snapshot_unref(snapshot);
+  world_turn(&p.world);
+  assert_string_equal(said("carried")->job_id, p.id);
+  assert_string_equal(said("carried")->correlation_id, "corr-4");
+  assert_string_equal(said("carried")->actor, "indexer");
+}
+
 /* N-33. Differs: there only the macro reads the context. Ours all do. */
 static void the_form_by_hand_is_routed_as_well(void **state) {
   jobsrv_context_t scope;
@@ -262,10 +331,12 @@ static void what_is_nobody_s_reaches_no_job(void **state) {
 static const struct CMUnitTest tests[] = {
   CASE(what_is_said_under_a_scope_is_routed_by_it),
   CASE(a_scope_is_restored_by_the_end_of_an_inner_one),
+  CASE(an_inner_scope_hides_only_what_it_names),
   CASE(tasks_that_interleave_do_not_mix),
   CASE(it_survives_a_suspension),
   CASE(a_thread_of_the_library_s_inherits_it),
   CASE(a_thread_of_the_host_s_does_not_until_it_enters),
+  CASE(a_scope_is_carried_to_a_thread_by_a_snapshot),
   CASE(the_form_by_hand_is_routed_as_well),
   CASE(the_function_s_name_is_that_of_the_call),
   CASE(an_actor_that_is_named_wins),

@@ -432,6 +432,79 @@ static void what_was_dropped_is_the_same_for_all(void **state) {
   json_decref(event);
 }
 
+typedef struct {
+  char json[1000];
+  size_t n;
+} kept_t;
+
+static void keep_progress(const jobsrv_event_t *event, void *data) {
+  kept_t *kept = data;
+
+  if (event->kind != JOBSRV_KIND_PROGRESS)
+    return;
+  snprintf(kept->json, sizeof(kept->json), "%.*s", (int) event->json_len,
+           event->json);
+  kept->n++;
+}
+
+static const sse_event_t *last_progress(void) {
+  const sse_event_t *last = NULL;
+
+  for (size_t i = 0; i < r.watcher->n; i++)
+    if (is_progress(&r.watcher->events[i]))
+      last = &r.watcher->events[i];
+  return last;
+}
+
+/* Progress has no number; the record says the same of it. */
+static void progress_is_the_same_for_all(void **state) {
+  jobsrv_sink_options_t options;
+  kept_t kept = { .n = 0 };
+  jobsrv_sink_t *sink;
+  char record[4096];
+  size_t len;
+  json_t *seen, *streamed, *of_record;
+
+  (void) state;
+  jobsrv_sink_options_init(&options);
+  options.progress = 1;
+  assert_ok(jobsrv_callback_add(w.f.srv, keep_progress, &kept, &options,
+                                &sink));
+  assert_ok(jobsrv_progress(r.job, &(jobsrv_progress_t) {
+                                     .done = 2.5, .total = 8, .unit = "f\"s",
+                                     .phase = "copy \xc3\xa9", .from = 50,
+                                     .to = 75 }));
+  watcher_wait(&w, r.watcher, 4);
+  jobsrv_sink_remove(sink);
+  assert_int_equal(kept.n, 1);
+  assert_non_null(last_progress());
+  streamed = json_loads(strstr(last_progress()->text, "data: ") + 6,
+                        JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, NULL);
+  seen = json_loads(kept.json, JSON_REJECT_DUPLICATES, NULL);
+  assert_non_null(streamed);
+  assert_non_null(seen);
+  schema_within("sink", streamed, seen, "was due");
+  schema_within("sink", seen, streamed, "was not due");
+  len = jobsrv_job_record(r.job, 0, record, sizeof(record));
+  of_record = json_loadb(record, len, JSON_REJECT_DUPLICATES, NULL);
+  schema_within("stream", json_object_get(of_record, "progress"), streamed,
+                "was due");
+  assert_string_equal(json_string_value(json_object_get(seen, "phase")),
+                      "copy \xc3\xa9");
+  assert_string_equal(json_string_value(json_object_get(seen, "unit")),
+                      "f\"s");
+  assert_float_equal(json_number_value(json_object_get(seen, "done")), 2.5, 0);
+  assert_float_equal(json_number_value(json_object_get(seen, "percent")), 57.8,
+                     1e-9);
+  assert_string_equal(json_string_value(json_object_get(seen, "type")),
+                      "progress");
+  assert_string_equal(json_string_value(json_object_get(seen, "job_id")), r.id);
+  assert_null(json_object_get(seen, "seq"));
+  json_decref(seen);
+  json_decref(streamed);
+  json_decref(of_record);
+}
+
 /* The end is the record, with the number and time of the event before it. */
 static void an_end_is_the_same_record_for_all(void **state) {
   static const char *const names[] = {
@@ -485,6 +558,7 @@ static const struct CMUnitTest tests[] = {
   CASE(data_is_the_same_for_all),
   CASE(a_state_is_the_same_for_all),
   CASE(what_was_dropped_is_the_same_for_all),
+  CASE(progress_is_the_same_for_all),
   CASE(an_end_is_the_same_record_for_all),
 };
 

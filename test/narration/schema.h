@@ -157,7 +157,7 @@ static inline const jobsrv_event_t *schema_event(schema_t *s) {
   return &s->event;
 }
 
-/* The library gives what the narrator cannot: the clock of the tests says so. */
+/* What the library adds to it, by the clock of the tests. */
 static inline void schema_arrived(schema_t *s, const char *id, uint64_t seq) {
   s->event.kind = JOBSRV_KIND_NARRATION;
   s->event.seq = seq;
