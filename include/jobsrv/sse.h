@@ -12,6 +12,8 @@
  *   GET    P/jobs/{id}          its record
  *   GET    P/jobs/{id}/stream   its narration, live and from the start
  *   DELETE P/jobs/{id}          asks it to stop, as POST P/jobs/{id}/cancel
+ *   POST   P/jobs/{id}/ticket   lets a page's EventSource watch it: a stream
+ *                               with ?ticket= needs no token
  *   GET    /health  /ready      alive; taking work
  *
  * P is the prefix. Only operations with `expose` can be created, and jobs with
@@ -32,7 +34,14 @@ typedef struct jobsrv_sse_options_s {
   const char *prefix;           /* NULL: "/v1" */
   const char *const *allow_hosts;    /* NULL-ended; besides localhost and IP
                                         literals */
-  const char *const *allow_origins;  /* NULL-ended; besides the Host itself */
+  const char *const *allow_origins;  /* NULL-ended; besides the Host itself:
+                                        origins as browsers write them, "null",
+                                        or "*" for all */
+  int cors_credentials;         /* 1: pages of those may send cookies; not
+                                   together with "*" */
+  uint32_t ticket_ttl_ms;       /* 0: 60,000; a ticket that has not been used by
+                                   then is worth nothing */
+  uint32_t cors_max_age_s;      /* 0: 600; how long a preflight holds */
   const char *bearer_token;     /* NULL: none is asked for */
 
   uint32_t max_request_line;    /* 0: 8 KiB; past it 414 */
@@ -70,7 +79,8 @@ static inline void jobsrv_sse_options_init(jobsrv_sse_options_t *options) {
  * drain and close. `options` may be NULL.
  *
  * Returns 0; UV_ENOMEM; JOBSRV_EOPTIONS; UV_EINVAL for a limit out of range, a
- * token that is not visible ASCII, or a prefix that is not "/" and segments of
+ * token that is not visible ASCII, an origin that is none, "*" together with
+ * cors_credentials, or a prefix that is not "/" and segments of
  * what a URI's path may hold unescaped, at most 128 bytes, without a final "/".
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD

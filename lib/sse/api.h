@@ -41,6 +41,9 @@ void jobsrv__refuse(jobsrv__request_t *request,
                     unsigned int retry_after_s,
                     const char *detail);
 
+/* 404 unknown_job. */
+void jobsrv__refuse_unknown_job(jobsrv__request_t *request);
+
 /* 503 no_memory. */
 void jobsrv__refuse_no_memory(jobsrv__request_t *request);
 
@@ -51,17 +54,10 @@ void jobsrv__refuse_draining(jobsrv__request_t *request);
 
 /* Each returns 1 when the request may pass, 0 when it has answered. */
 int jobsrv__auth_host(jobsrv__request_t *request);
-int jobsrv__auth_origin(jobsrv__request_t *request);
 int jobsrv__auth_token(jobsrv__request_t *request);
 
 /* 1 for localhost, an IP literal, or one of `hosts` (NULL-ended, or NULL). */
 int jobsrv__host_allowed(jobsrv__span_t host, char *const *hosts);
-
-/* 1 for an origin on this host and port, or one of `origins` literally. */
-int jobsrv__origin_allowed(jobsrv__span_t origin,
-                           jobsrv__span_t host,
-                           jobsrv__span_t port,
-                           char *const *origins);
 
 /* 1 when `given` is `token`, in a time that does not tell how much of it is. */
 int jobsrv__token_matches(jobsrv__span_t given, const char *token);

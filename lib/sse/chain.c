@@ -5,6 +5,8 @@
 #include "base/alloc.h"
 #include "base/options.h"
 #include "sse/api.h"
+#include "sse/cors.h"
+#include "sse/ticket.h"
 
 static int add(jobsrv_sse_t *sse,
                const jobsrv_sse_middleware_t *ops,
@@ -27,11 +29,6 @@ static jobsrv_sse_verdict_t host(void *self, jobsrv__request_t *request) {
   return jobsrv__auth_host(request) ? JOBSRV_SSE_NEXT : JOBSRV_SSE_ANSWERED;
 }
 
-static jobsrv_sse_verdict_t origin(void *self, jobsrv__request_t *request) {
-  (void) self;
-  return jobsrv__auth_origin(request) ? JOBSRV_SSE_NEXT : JOBSRV_SSE_ANSWERED;
-}
-
 static jobsrv_sse_verdict_t token(void *self, jobsrv__request_t *request) {
   (void) self;
   return jobsrv__auth_token(request) ? JOBSRV_SSE_NEXT : JOBSRV_SSE_ANSWERED;
@@ -40,7 +37,9 @@ static jobsrv_sse_verdict_t token(void *self, jobsrv__request_t *request) {
 int jobsrv__chain_init(jobsrv_sse_t *sse) {
   static const jobsrv_sse_middleware_t own[] = {
     { .request = host },
-    { .request = origin, .for_open = 1 },
+    { .request = jobsrv__cors_request, .response = jobsrv__cors_response,
+      .for_open = 1 },
+    { .request = jobsrv__ticket_request },
     { .request = token },
   };
   int err = 0;

@@ -55,21 +55,11 @@ static int is_framing(const char *name) {
 int jobsrv_sse_add_header(jobsrv_sse_request_t *request,
                           const char *name,
                           const char *value) {
-  jobsrv__buf_t *extra = &request->extra;
-  size_t len = strlen(name) + strlen(value) + 4;
-  char *to;
-
   JOBSRV__ASSERT_LOOP(request->sse->srv);
   if (!is_field_name(name) || !is_field_value(value) || is_framing(name))
     return UV_EINVAL;
-  to = jobsrv__buf_reserve(extra, len + 1);
-  if (to == NULL) {
-    extra->failed = 0; /* what was there before still holds */
-    return UV_ENOMEM;
-  }
-  (void) snprintf(to, len + 1, "%s: %s\r\n", name, value);
-  extra->len += len;
-  return 0;
+  return jobsrv__put_header(request, name,
+                            jobsrv__span(value, strlen(value)));
 }
 
 static int status_ok(int status, int least) {

@@ -10,12 +10,13 @@
  */
 
 #include "jobsrv/sse.h"
-#include "jobsrv/sse_route.h"
+#include "jobsrv/sse_auth.h"
 
 #include "base/buf.h"
 #include "base/id.h"
 #include "base/map.h"
 #include "base/queue.h"
+#include "base/siphash.h"
 #include "base/wrong_thread.h"
 #include "sse/span.h"
 
@@ -75,6 +76,11 @@ struct jobsrv_sse_s {
   size_t prefix_len;
   char **allow_hosts;
   char **allow_origins;
+  jobsrv_sse_authorise_cb authorise; /* NULL: everything is allowed */
+  void *authorise_data;
+  unsigned char ticket_key[JOBSRV__SIPHASH_KEY];
+  jobsrv__queue_t tickets;     /* those that were used, see ticket.c */
+  jobsrv__map_t tickets_by_proof;
   char *token;
   size_t token_len;
   jobsrv_sse_close_cb close_cb;

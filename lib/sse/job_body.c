@@ -106,6 +106,27 @@ int jobsrv__job_body_read(jobsrv__job_body_t *body,
   return payload->failed;
 }
 
+int jobsrv__job_body_operation(char to[JOBSRV__OPERATION_SIZE],
+                               const char *text,
+                               size_t len) {
+  jobsrv__members_t members;
+  jobsrv__member_t member;
+  jobsrv__job_body_t body;
+  jobsrv_mistake_t ignored;
+
+  if (!jobsrv__members_init(&members, text, len))
+    return 0;
+  while (jobsrv__members_next(&members, &member)) {
+    if (!jobsrv__member_is(&member, "operation"))
+      continue;
+    if (read_operation(&body, &member, &ignored) != 0)
+      return 0;
+    memcpy(to, body.operation, sizeof(body.operation));
+    return 1;
+  }
+  return 0;
+}
+
 int jobsrv__cancel_body_read(char reason[JOBSRV__REASON_SIZE],
                              const char *text,
                              size_t len,

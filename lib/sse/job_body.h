@@ -35,6 +35,14 @@ int jobsrv__job_body_read(jobsrv__job_body_t *body,
                           jobsrv_mistake_t *mistake);
 
 /*
+ * Reads the operation's name alone. Returns 1, or 0 when there is none that
+ * could be one.
+ */
+int jobsrv__job_body_operation(char to[JOBSRV__OPERATION_SIZE],
+                               const char *text,
+                               size_t len);
+
+/*
  * Reads the body of a request to cancel, `{"reason":"text"}`, which has passed
  * jobsrv_json_check(). `reason` gets the text, or "" when there is none.
  *

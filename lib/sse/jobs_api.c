@@ -2,9 +2,11 @@
 
 #include "jobsrv/list.h"
 #include "sse/api.h"
+#include "sse/authorise.h"
 #include "sse/frames.h"
 #include "sse/job_body.h"
 #include "sse/job_options.h"
+#include "sse/ticket.h"
 #include "sse/trace.h"
 
 #include <stdio.h>
@@ -115,7 +117,7 @@ jobsrv_job_t *jobsrv__jobs_find(jobsrv__request_t *request) {
     if (!info.is_private)
       return job;
   }
-  jobsrv__refuse(request, 404, "unknown_job", 0, "there is no such job");
+  jobsrv__refuse_unknown_job(request);
   return NULL;
 }
 
@@ -158,11 +160,17 @@ int jobsrv__jobs_precheck(jobsrv__request_t *request, void *data) {
   return 1;
 }
 
+/* Where everybody may watch, nobody needs one. */
+static int needs_tickets(const jobsrv_sse_t *sse) {
+  return sse->token != NULL || sse->authorise != NULL;
+}
+
 static void respond_created(jobsrv__request_t *request,
                             int status,
                             jobsrv_job_t *job) {
   const char *prefix = request->sse->prefix;
   char links[JOBSRV__LINKS_MAX];
+  char ticket[JOBSRV__TICKET_SIZE];
   char location[JOBSRV__PREFIX_MAX + JOBSRV_ID_SIZE + 8];
   char json[2 * JOBSRV__LINKS_MAX];
   char id[JOBSRV_ID_SIZE];
@@ -173,9 +181,14 @@ static void respond_created(jobsrv__request_t *request,
   (void) snprintf(location, sizeof(location), "%s/jobs/%s", prefix, id);
   len = snprintf(json, sizeof(json),
                  "{\"job_id\":\"%s\",\"sse_url\":\"%s/stream\","
-                 "\"state\":\"%s\",%s}",
-                 id, location, jobsrv_state_name(jobsrv_job_state(job)),
-                 links);
+                 "\"state\":\"%s\",",
+                 id, location, jobsrv_state_name(jobsrv_job_state(job)));
+  if (needs_tickets(request->sse)) {
+    jobsrv__ticket_make(request->sse, job, ticket);
+    len += snprintf(json + len, sizeof(json) - (size_t) len,
+                    "\"ticket\":\"%s\",", ticket);
+  }
+  len += snprintf(json + len, sizeof(json) - (size_t) len, "%s}", links);
   jobsrv__respond_json(request, status, location, json, (size_t) len);
 }
 
@@ -224,6 +237,8 @@ static int read_create(jobsrv__request_t *request,
   spec->operation = lent->body.operation;
   spec->payload = lent->payload.data;
   spec->payload_len = lent->payload.len;
+  if (request->principal[0] != '\0')
+    spec->principal = request->principal;
   if (lent->request_id[0] != '\0')
     spec->request_id = lent->request_id;
   if (lent->correlation_id[0] != '\0')
@@ -233,23 +248,22 @@ static int read_create(jobsrv__request_t *request,
 }
 
 /* The job that has the unique key of the spec; `id` is "" without one. */
-static jobsrv_job_t *find_holder(const jobsrv_t *srv,
+static jobsrv_job_t *find_holder(jobsrv__request_t *request,
                                  const jobsrv_spec_t *spec,
                                  char id[JOBSRV_ID_SIZE]) {
-  jobsrv_job_info_t info = { .size = sizeof(info) };
   jobsrv_job_t *job;
 
   *id = '\0';
   if (spec->unique_key == NULL ||
-      jobsrv_find_unique(srv, spec->operation, spec->unique_key, &job) != 0)
+      jobsrv_find_unique(request->sse->srv, spec->operation, spec->unique_key,
+                         &job) != 0)
     return NULL;
-  jobsrv_job_info(job, &info);
-  if (!info.is_private)
+  if (jobsrv__may_read(request, job))
     jobsrv_job_id(job, id);
   return job;
 }
 
-/* Another job is in the way; its id is told unless it is private. */
+/* Another job is in the way; its id is told to whom may see it. */
 static void refuse_conflict(jobsrv__request_t *request,
                             int err,
                             const char *id) {
@@ -269,7 +283,7 @@ static void refuse_conflict(jobsrv__request_t *request,
 static void create(jobsrv__request_t *request, const jobsrv_spec_t *spec) {
   jobsrv_mistake_t mistake = { .pointer = "" };
   char holder_id[JOBSRV_ID_SIZE];
-  jobsrv_job_t *holder = find_holder(request->sse->srv, spec, holder_id);
+  jobsrv_job_t *holder = find_holder(request, spec, holder_id);
   jobsrv_job_t *job;
   int is_gone;
   int err;
@@ -293,14 +307,13 @@ static void create(jobsrv__request_t *request, const jobsrv_spec_t *spec) {
     refuse_submit(request, err, &mistake);
 }
 
-void jobsrv__jobs_create(jobsrv__request_t *request, void *data) {
+static void on_create_allowed(jobsrv__request_t *request, jobsrv_job_t *job) {
   const jobsrv_alloc_t *alloc = request->sse->alloc;
   jobsrv_spec_t spec;
   lent_t lent;
 
-  (void) data;
-  if (!check_json(request))
-    return;
+  (void) job;
+  request->operation = NULL;
   memset(&lent.options, 0, sizeof(lent.options));
   jobsrv_spec_init(&spec);
   jobsrv__buf_init(&lent.payload, alloc, 0);
@@ -308,6 +321,17 @@ void jobsrv__jobs_create(jobsrv__request_t *request, void *data) {
     create(request, &spec);
   jobsrv__buf_free(&lent.payload);
   jobsrv__job_options_free(&lent.options, alloc);
+}
+
+/* Who may not create is not told what could be. */
+void jobsrv__jobs_create(jobsrv__request_t *request, void *data) {
+  (void) data;
+  if (!check_json(request))
+    return;
+  if (jobsrv__job_body_operation(request->operation_text, request->body.data,
+                                 request->body.len))
+    request->operation = request->operation_text;
+  jobsrv__authorise(request, JOBSRV_SSE_CREATE, NULL, on_create_allowed);
 }
 
 /* ---- the record ---- */
@@ -350,12 +374,16 @@ static void respond_record(jobsrv__request_t *request,
   jobsrv__buf_free(&json);
 }
 
+static void on_read_allowed(jobsrv__request_t *request, jobsrv_job_t *job) {
+  respond_record(request, 200, job);
+}
+
 void jobsrv__jobs_record(jobsrv__request_t *request, void *data) {
   jobsrv_job_t *job = jobsrv__jobs_find(request);
 
   (void) data;
   if (job != NULL)
-    respond_record(request, 200, job);
+    jobsrv__authorise(request, JOBSRV_SSE_READ, job, on_read_allowed);
 }
 
 /* ---- cancel ---- */
@@ -381,21 +409,20 @@ static int read_reason(jobsrv__request_t *request, char *text) {
   return 0;
 }
 
-void jobsrv__jobs_cancel(jobsrv__request_t *request, void *data) {
+static void on_cancel_allowed(jobsrv__request_t *request, jobsrv_job_t *job) {
   char id[JOBSRV_ID_SIZE];
   jobsrv__problem_t refused = { .status = 409, .code = "not_cancellable",
                                 .job_id = id };
   char text[JOBSRV__REASON_SIZE];
   jobsrv_reason_t reason = { JOBSRV_REASON_REQUESTED, NULL, "http" };
-  jobsrv_job_t *job;
   int is_gone;
   int err;
 
-  (void) data;
-  job = jobsrv__jobs_find(request);
-  if (job == NULL || !read_reason(request, text))
+  if (!read_reason(request, text))
     return;
   jobsrv_job_id(job, id);
+  if (request->principal[0] != '\0')
+    reason.actor = request->principal;
   if (text[0] != '\0')
     reason.text = text;
 
@@ -414,4 +441,12 @@ void jobsrv__jobs_cancel(jobsrv__request_t *request, void *data) {
         request, jobsrv_state_terminal(jobsrv_job_state(job)) ? 200 : 202,
         job);
   jobsrv_job_unref(job);
+}
+
+void jobsrv__jobs_cancel(jobsrv__request_t *request, void *data) {
+  jobsrv_job_t *job = jobsrv__jobs_find(request);
+
+  (void) data;
+  if (job != NULL)
+    jobsrv__authorise(request, JOBSRV_SSE_CANCEL, job, on_cancel_allowed);
 }

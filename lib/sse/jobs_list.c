@@ -2,6 +2,7 @@
 
 #include "jobsrv/list.h"
 #include "sse/api.h"
+#include "sse/authorise.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,7 +18,8 @@ enum {
   LIMIT_MAX = 1000,
   VALUE_SIZE = 512,        /* of a parameter, with the NUL */
   NAME_MAX_LEN = 128,      /* of an operation */
-  PAGE_BYTES = 1024 * 1024 /* of records; one at least */
+  PAGE_BYTES = 1024 * 1024, /* of records; one at least */
+  LOOKS = 10000             /* at jobs that are not the caller's to see */
 };
 
 typedef struct {
@@ -209,14 +211,22 @@ static void put_jobs(jobsrv__request_t *request,
                      query_t *query,
                      jobsrv__buf_t *json) {
   const jobsrv_t *srv = request->sse->srv;
+  unsigned int looks = 0;
+  unsigned int n = 0;
   jobsrv_page_t before;
   jobsrv_job_t *job;
   size_t len;
 
-  for (unsigned int n = 0; n < query->limit; n++) {
+  while (n < query->limit && looks < LOOKS) {
     before = query->page;
     if (jobsrv_list(srv, &query->filter, &query->page, &job, 1) == 0)
       return;
+    if (!jobsrv__may_read(request, job)) {
+      looks++;
+      if (query->page.number == 0)
+        return;
+      continue;
+    }
     len = json->len;
     if (n > 0)
       (void) jobsrv__buf_putc(json, ',');
@@ -227,17 +237,18 @@ static void put_jobs(jobsrv__request_t *request,
       query->page = before;
       return;
     }
+    n++;
     if (query->page.number == 0)
       return;
   }
 }
 
-void jobsrv__jobs_list(jobsrv__request_t *request, void *data) {
+static void on_list_allowed(jobsrv__request_t *request, jobsrv_job_t *none) {
   char cursor[CURSOR_SIZE];
   jobsrv__buf_t json;
   query_t query;
 
-  (void) data;
+  (void) none;
   if (!read_query(request, &query))
     return;
   jobsrv__buf_init(&json, request->sse->alloc, 0);
@@ -254,4 +265,9 @@ void jobsrv__jobs_list(jobsrv__request_t *request, void *data) {
   else
     jobsrv__respond_json(request, 200, NULL, json.data, json.len);
   jobsrv__buf_free(&json);
+}
+
+void jobsrv__jobs_list(jobsrv__request_t *request, void *data) {
+  (void) data;
+  jobsrv__authorise(request, JOBSRV_SSE_LIST, NULL, on_list_allowed);
 }

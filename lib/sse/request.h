@@ -3,6 +3,7 @@
 #define JOBSRV_SSE_REQUEST_H_
 
 #include "sse/internal.h"
+#include "sse/job_body.h"
 
 typedef enum jobsrv__method_e {
   JOBSRV__GET = 1,
@@ -15,7 +16,8 @@ typedef enum jobsrv__method_e {
 } jobsrv__method_t;
 
 enum {
-  JOBSRV__REQUEST_ID_MAX = 128
+  JOBSRV__REQUEST_ID_MAX = 128,
+  JOBSRV__PRINCIPAL_MAX = 128
 };
 
 /* One field line. In a request the name is in lower case. */
@@ -64,9 +66,23 @@ struct jobsrv__request_s {
   const jobsrv__route_t *route;       /* NULL: none */
   const jobsrv__middleware_t *passed; /* NULL: nothing yet */
   uint8_t is_open;
+  uint8_t origin;                     /* jobsrv__origin_t, of a request that has
+                                         one */
   jobsrv__buf_t extra;                /* header lines of the host */
   jobsrv_sse_gone_cb host_gone;
   void *host_data;
+
+  /* authorise's: what the host's hook is being asked */
+  struct {
+    void (*then)(jobsrv__request_t *request, jobsrv_job_t *job);
+    jobsrv_job_t *job; /* referenced */
+    jobsrv_sse_verb_t verb;
+    uint8_t is_denied; /* what is asked now is whether it may be known of */
+  } asked;
+  const char *operation; /* to be created, while that is decided */
+  char operation_text[JOBSRV__OPERATION_SIZE];
+  uint8_t has_ticket;    /* which allows what is asked */
+  char principal[JOBSRV__PRINCIPAL_MAX + 1];
 
   /* the ids that go with the answer and the job */
   char request_id[JOBSRV__REQUEST_ID_MAX + 1];

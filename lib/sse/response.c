@@ -7,6 +7,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *jobsrv__status_text(int status) {
   static const struct {
@@ -61,6 +62,20 @@ static void put_headers(jobsrv__buf_t *buf,
                               headers[i].value.len);
     (void) jobsrv__buf_append(buf, "\r\n", 2);
   }
+}
+
+int jobsrv__put_header(jobsrv__request_t *request,
+                       const char *name,
+                       jobsrv__span_t value) {
+  jobsrv__header_t header = {jobsrv__span(name, strlen(name)), value};
+  jobsrv__buf_t *extra = &request->extra;
+
+  if (jobsrv__buf_reserve(extra, header.name.len + value.len + 4) == NULL) {
+    extra->failed = 0; /* what was there before still holds */
+    return UV_ENOMEM;
+  }
+  put_headers(extra, &header, 1);
+  return 0;
 }
 
 static void put_start(jobsrv__buf_t *buf,

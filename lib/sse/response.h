@@ -27,6 +27,14 @@ void jobsrv__respond(jobsrv__request_t *request,
                      const void *body,
                      size_t len);
 
+/*
+ * Adds a header to the answer to come, of what has been checked: for links of
+ * the chain. Returns 0 or UV_ENOMEM.
+ */
+int jobsrv__put_header(jobsrv__request_t *request,
+                       const char *name,
+                       jobsrv__span_t value);
+
 typedef struct jobsrv__problem_s jobsrv__problem_t;
 
 /* What is left zero is not told. Nothing here needs to be escaped. */

@@ -3,6 +3,7 @@
 #include "sse/api.h"
 #include "sse/chain.h"
 #include "sse/route_table.h"
+#include "sse/ticket.h"
 
 #include "base/options.h"
 
@@ -22,6 +23,8 @@ int jobsrv__routes_init(jobsrv_sse_t *sse) {
       .head = jobsrv__jobs_precheck },
     { .method = "POST", .pattern = "/jobs/{id}/cancel",
       .handler = jobsrv__jobs_cancel },
+    { .method = "POST", .pattern = "/jobs/{id}/ticket",
+      .handler = jobsrv__jobs_ticket },
     { .method = "DELETE", .pattern = "/jobs/{id}",
       .handler = jobsrv__jobs_cancel },
   };
@@ -108,6 +111,10 @@ void jobsrv__refuse(jobsrv__request_t *request,
   };
 
   jobsrv__respond_problem(request, &problem, "%s", detail);
+}
+
+void jobsrv__refuse_unknown_job(jobsrv__request_t *request) {
+  jobsrv__refuse(request, 404, "unknown_job", 0, "there is no such job");
 }
 
 void jobsrv__refuse_no_memory(jobsrv__request_t *request) {

@@ -6,9 +6,11 @@
 #include "base/options.h"
 #include "sse/api.h"
 #include "sse/chain.h"
+#include "sse/cors.h"
 #include "sse/frames.h"
 #include "sse/listener.h"
 #include "sse/route_table.h"
+#include "sse/ticket.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -39,7 +41,9 @@ typedef struct {
   XX(answer_timeout_ms, 120000, 1, INT_MAX)                                   \
   XX(write_stall_ms, 20000, 1, INT_MAX)                                       \
   XX(heartbeat_ms, 15000, 1, INT_MAX)                                         \
-  XX(retry_ms, 2000, 1000, 60000)
+  XX(retry_ms, 2000, 1000, 60000)                                             \
+  XX(cors_max_age_s, 600, 1, 86400)                                           \
+  XX(ticket_ttl_ms, 60000, 1, INT_MAX)
 
 /* ---- options ---- */
 
@@ -105,6 +109,8 @@ static int options_read(jobsrv_sse_options_t *to,
   if (!prefix_ok(to->prefix))
     return UV_EINVAL;
   if (to->bearer_token != NULL && !token_ok(to->bearer_token))
+    return UV_EINVAL;
+  if (jobsrv__origins_check(to->allow_origins, to->cors_credentials) != 0)
     return UV_EINVAL;
   return set_limits(to);
 }
@@ -176,6 +182,7 @@ static void free_all(jobsrv_sse_t *sse) {
   jobsrv_alloc_t alloc = owner->alloc;
 
   jobsrv__chain_free(sse);
+  jobsrv__tickets_free(sse);
   jobsrv__routes_free(sse);
   jobsrv__map_free(&sse->streams_by_job);
   free_texts(sse);
@@ -228,11 +235,14 @@ int jobsrv_sse_new(jobsrv_sse_t **out,
   sse->stats.size = sizeof(sse->stats);
   jobsrv__queue_init(&sse->routes);
   jobsrv__queue_init(&sse->chain);
+  jobsrv__queue_init(&sse->tickets);
   jobsrv__queue_init(&sse->streams);
   jobsrv__queue_init(&sse->leaving);
   jobsrv__id_pool_init(&sse->ids, jobsrv_options(srv)->random,
                        jobsrv_options(srv)->random_data);
-  err = jobsrv__id_random(&sse->ids, &seed, sizeof(seed));
+  err = jobsrv__tickets_init(sse);
+  if (err == 0)
+    err = jobsrv__id_random(&sse->ids, &seed, sizeof(seed));
   jobsrv__map_init(&sse->streams_by_job, sse->alloc, seed);
   if (err == 0)
     err = copy_texts(sse, &read);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "sse/api.h"
+#include "sse/authorise.h"
 #include "sse/frames.h"
 
 #include "base/alloc.h"
@@ -497,15 +498,21 @@ static void open_stream(jobsrv__request_t *request,
   jobsrv_job_watch(jobsrv_job_ref(job)); /* last: a hook may close us */
 }
 
-void jobsrv__jobs_stream(jobsrv__request_t *request, void *data) {
-  jobsrv_job_t *job = jobsrv__jobs_find(request);
+static void on_stream_allowed(jobsrv__request_t *request, jobsrv_job_t *job) {
   resume_t resume;
 
-  (void) data;
-  if (job == NULL || !may_open(request, job, &resume))
+  if (!may_open(request, job, &resume))
     return;
   if (request->method == JOBSRV__HEAD)
     jobsrv__respond_stream_head(request, headers, HEADERS);
   else
     open_stream(request, job, &resume);
+}
+
+void jobsrv__jobs_stream(jobsrv__request_t *request, void *data) {
+  jobsrv_job_t *job = jobsrv__jobs_find(request);
+
+  (void) data;
+  if (job != NULL)
+    jobsrv__authorise(request, JOBSRV_SSE_STREAM, job, on_stream_allowed);
 }

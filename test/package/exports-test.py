@@ -11,7 +11,8 @@ INCLUDE = Path(os.environ["SOURCE_DIR"]) / "include" / "jobsrv"
 BUILD = Path(os.environ["BUILD_DIR"])
 
 # A header belongs to the library it is named after, else to jobsrv.
-OWN = {"sse.h": "jobsrv-sse", "sse_route.h": "jobsrv-sse",
+OWN = {"sse.h": "jobsrv-sse", "sse_auth.h": "jobsrv-sse",
+       "sse_route.h": "jobsrv-sse",
        "testing.h": "jobsrv-testing",
        "testing_sse.h": "jobsrv-testing"}
 DECLARED = re.compile(r"\bJOBSRV_EXTERN\b[^;{(]*?\b(jobsrv_\w+)\s*[(;\[]")
