@@ -154,16 +154,7 @@ static int name_is_plain(const char *name,
   return name == name_end && want == want_end;
 }
 
-/* A walk over the members of an object; it begins `at` the brace. */
-typedef struct walk_s {
-  const char *at;
-  const char *name;
-  const char *name_end;
-  const char *value;
-} walk;
-
-/* The next member; 0 when there is none left. */
-static int walk_next(walk *w, const char *end) {
+int jobsrv__json_walk(jobsrv__json_walk_t *w, const char *end) {
   const char *p = w->at;
 
   if (p < end && (*p == '{' || *p == ','))
@@ -185,9 +176,9 @@ static const char *find_member(const char *p,
                                const char *end,
                                const char *token,
                                const char *token_end) {
-  walk w = { .at = p };
+  jobsrv__json_walk_t w = { .at = p };
 
-  while (walk_next(&w, end))
+  while (jobsrv__json_walk(&w, end))
     if (name_is(w.name, w.name_end, token, token_end))
       return w.value;
   return NULL;
@@ -250,11 +241,11 @@ const char *jobsrv__json_find_member(const char *text,
                                      const char *name) {
   const char *end = text + len;
   const char *object = jobsrv__json_skip_space(text, end);
-  walk w = { .at = object };
+  jobsrv__json_walk_t w = { .at = object };
 
   if (object == end || *object != '{')
     return NULL;
-  while (walk_next(&w, end))
+  while (jobsrv__json_walk(&w, end))
     if (name_is_plain(w.name, w.name_end, name))
       return w.value;
   return NULL;

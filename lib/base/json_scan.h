@@ -75,6 +75,20 @@ const char *jobsrv__json_find_member(const char *text,
                                      const char *name);
 
 /*
+ * A walk over the members of an object in checked text; it begins `at` the
+ * object's brace. A name is what stands between its quotes, still escaped.
+ */
+typedef struct jobsrv__json_walk_s {
+  const char *at;    /* behind the value, once there is one */
+  const char *name;
+  const char *name_end;
+  const char *value;
+} jobsrv__json_walk_t;
+
+/* [any] To the next member; 0 when there is none left. */
+int jobsrv__json_walk(jobsrv__json_walk_t *walk, const char *end);
+
+/*
  * [any] The next character of a checked string's content as a code point, its
  * escape undone. `*p` < `end` moves on.
  */

@@ -11,6 +11,7 @@
 
 #include "jobsrv/job.h"
 #include "jobsrv/narrate.h"
+#include "jobsrv/process.h"
 
 typedef struct jobsrv__observer_s {
   /*
@@ -38,13 +39,18 @@ typedef struct jobsrv__observer_s {
   /*
    * A piece of a line of a child's output, without its line end. `stream` is
    * 1 or 2; `part` is 0 for a whole line, else 1 for the first piece of a long
-   * one, 2 for a middle and 3 for the last.
+   * one, 2 for a middle and 3 for the last. `format` is as what it is read.
    */
   void (*line)(jobsrv_job_t *job,
                int stream,
+               jobsrv_output_t format,
                int part,
                const char *text,
                size_t len);
+  /* A child of the job's runs, before its first line; `program` as named. */
+  void (*started)(jobsrv_job_t *job, int pid, const char *program);
+  /* It has been reaped, behind its last line; how it ended is in the slot. */
+  void (*exited)(jobsrv_job_t *job, uint64_t duration_ns);
   /* The end of a turn: flush. Asks for another turn if work is left. */
   void (*turn)(jobsrv_t *srv);
   /* Drain has ended all jobs: finish sinks, then jobsrv__observer_done(). */

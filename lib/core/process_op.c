@@ -154,6 +154,12 @@ static void finish(jobsrv__child_t *child) {
     jobsrv__output_drain(&child->outputs[i]);
   if (!(child->flags & JOBSRV__CHILD_DISPOSED)) {
     reap(child, job);
+    child->flags |= JOBSRV__CHILD_LOST; /* its id may be anybody's now */
+    if (!jobsrv__job_ended(job))
+      child->srv->observer->exited(job, jobsrv_now(child->srv) -
+                                            child->started_ns);
+  }
+  if (!(child->flags & JOBSRV__CHILD_DISPOSED)) {
     dispose(child);
     jobsrv__job_let_go(job);
     jobsrv_job_unref(job);
@@ -326,6 +332,9 @@ static int launch(jobsrv_job_t *job, const jobsrv_process_t *plan) {
   if (err == 0) {
     job->attempt = &child->attempt;
     jobsrv_job_ref(job);
+    child->format = plan->output;
+    child->started_ns = jobsrv_now(job->srv);
+    job->srv->observer->started(job, (int) child->pid, plan->args.data);
     return 0;
   }
   say_spawn_failed(job, plan, err);

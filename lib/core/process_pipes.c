@@ -60,7 +60,8 @@ static void on_line(void *arg, int part, const char *text, size_t len) {
 
   if (child->flags & JOBSRV__CHILD_DISPOSED || jobsrv__job_ended(child->job))
     return;
-  child->srv->observer->line(child->job, output->stream, part, text, len);
+  child->srv->observer->line(child->job, output->stream, child->format, part,
+                             text, len);
 }
 
 /* Reads up to `budget` bytes. Returns 1 at the end of the output. */

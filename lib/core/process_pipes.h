@@ -7,6 +7,7 @@
 #include "core/attempt.h"
 #include "core/line_split.h"
 #include "core/server.h"
+#include "jobsrv/process.h"
 
 typedef struct jobsrv__child_s jobsrv__child_t;
 
@@ -34,6 +35,8 @@ struct jobsrv__child_s {
   unsigned int flags;
   pid_t pid;              /* 0: nothing spawned */
   int pidfd;              /* -1: none */
+  jobsrv_output_t format; /* as what its lines are read */
+  uint64_t started_ns;
   uv_poll_t exit;
   jobsrv__output_t outputs[2];
   jobsrv_timer_t linger;  /* for the outputs, once the leader has exited */

@@ -102,3 +102,10 @@ int jobsrv_process_cwd(jobsrv_process_t *process, const char *path) {
   process->cwd = copy;
   return process->failed;
 }
+
+int jobsrv_process_output(jobsrv_process_t *process, jobsrv_output_t output) {
+  if ((unsigned int) output >= JOBSRV_OUTPUT_MAX)
+    return UV_EINVAL;
+  process->output = output;
+  return 0;
+}

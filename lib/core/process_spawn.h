@@ -15,6 +15,7 @@ struct jobsrv_process_s {
   jobsrv__buf_t args; /* strings, one behind the other, each with its NUL */
   jobsrv__buf_t env;  /* likewise, NAME=VALUE */
   char *cwd;
+  jobsrv_output_t output;
   int failed;         /* a text could not be kept: nothing may be run */
 };
 

@@ -29,13 +29,15 @@ struct jobsrvd_program_s {
   variable_t *env;
   size_t n_env;
   char *cwd;   /* NULL: the daemon's */
+  jobsrv_output_t output;
   char *group; /* of `options` */
   jobsrv_operation_t options;
   jobsrvd_program_t *next;
 };
 
 static const char *const program_names[] = {
-  "argv", "members", "env", "set_env", "cwd", JOBSRVD_POLICY_NAMES, NULL
+  "argv", "members", "env", "set_env", "cwd", "output",
+  JOBSRVD_POLICY_NAMES, NULL
 };
 
 /* ---- from the config file ---- */
@@ -241,6 +243,30 @@ static int parse_cwd(jobsrvd_program_t *program,
   return 0;
 }
 
+static int parse_output(jobsrvd_program_t *program,
+                        json_t *spec,
+                        jobsrvd_place_t *place) {
+  static const char *const words[] = {
+#define XX(name, text) text,
+    JOBSRV_OUTPUT_MAP(XX)
+#undef XX
+  };
+  const char *word = NULL;
+
+  if (jobsrvd_place_text(place, spec, "output", &word) != 0)
+    return -1;
+  if (word == NULL)
+    return 0;
+  for (int i = 0; i < JOBSRV_OUTPUT_MAX; i++)
+    if (strcmp(words[i], word) == 0) {
+      program->output = (jobsrv_output_t) i;
+      return 0;
+    }
+  return jobsrvd_place_error_in(
+      place, "output",
+      "expected \"auto\", \"plain\", \"json\" or \"bracket\"");
+}
+
 static int parse_policy(jobsrvd_program_t *program,
                         json_t *spec,
                         jobsrvd_place_t *place) {
@@ -283,7 +309,8 @@ int jobsrvd_program_parse(jobsrvd_program_t **list,
       parse_argv(program, spec, place) != 0 ||
       check_members_used(program, place) != 0 ||
       parse_environment(program, spec, place) != 0 ||
-      parse_cwd(program, spec, place) != 0)
+      parse_cwd(program, spec, place) != 0 ||
+      parse_output(program, spec, place) != 0)
     return -1;
   return parse_policy(program, spec, place);
 }
@@ -424,6 +451,8 @@ static int on_prepare(jobsrv_job_t *job,
                              program->env[i].value);
   if (err == 0 && program->cwd != NULL)
     err = jobsrv_process_cwd(process, program->cwd);
+  if (err == 0)
+    err = jobsrv_process_output(process, program->output);
   return err;
 }
 

@@ -31,6 +31,7 @@ void jobsrv__narration_attach(jobsrv__narration_t *narration, jobsrv_t *srv) {
   jobsrv__logs_init(&narration->logs, srv);
   jobsrv__buf_init(&narration->body, &srv->alloc, 0);
   jobsrv__buf_init(&narration->text, &srv->alloc, 0);
+  jobsrv__buf_init(&narration->said, &srv->alloc, 0);
   jobsrv__buf_init(&narration->json, &srv->alloc, 0);
   jobsrv__redacted_init(&narration->redacted, &srv->alloc);
   jobsrv__mailbox_carry(srv->mailbox, srv->options.max_inbox_bytes,
@@ -41,6 +42,7 @@ void jobsrv__narration_free(jobsrv__narration_t *narration,
                             const jobsrv_alloc_t *alloc) {
   jobsrv__buf_free(&narration->body);
   jobsrv__buf_free(&narration->text);
+  jobsrv__buf_free(&narration->said);
   jobsrv__buf_free(&narration->json);
   jobsrv__redacted_free(&narration->redacted);
   if (narration->redactor != NULL)
@@ -263,72 +265,6 @@ static void on_gone(jobsrv_job_t *job) {
   jobsrv__log_free(job);
 }
 
-/* A text that ends with a NUL and has none inside, of what may have some. */
-static const char *without_nul(jobsrv__buf_t *buf,
-                               const char *text,
-                               size_t len) {
-  const char *nul;
-
-  jobsrv__buf_reset(buf);
-  while ((nul = memchr(text, '\0', len)) != NULL) {
-    (void) jobsrv__buf_append(buf, text, (size_t) (nul - text));
-    (void) jobsrv__buf_append(buf, "\xef\xbf\xbd", 3);
-    len -= (size_t) (nul - text) + 1;
-    text = nul + 1;
-  }
-  (void) jobsrv__buf_append(buf, text, len);
-  return jobsrv__buf_str(buf);
-}
-
-static void on_line(jobsrv_job_t *job,
-                    int stream,
-                    int part,
-                    const char *text,
-                    size_t len) {
-  jobsrv_t *srv = job->srv;
-  jobsrv__narration_t *narration = jobsrv__narration(srv);
-  jobsrv_field_t continues = {
-    .key = "continues",
-    .type = JOBSRV_FIELD_BOOL,
-    .as.boolean = part == 1 || part == 2,
-  };
-  jobsrv__ids_t ids;
-  jobsrv_event_t event = {
-    .size = sizeof(event),
-    .level = stream == 1 ? JOBSRV_INFO : JOBSRV_WARN,
-    .action = stream == 1 ? "stdout" : "stderr",
-    .human = text,
-    .fields = &continues,
-    .nfields = part != 0,
-  };
-
-  jobsrv__job_heard(job); /* it is alive, whether that is told or not */
-  if (narration == NULL || !jobsrv_narrates(job, event.level))
-    return;
-  if (jobsrv__job_ended(job)) {
-    srv->stats.late_events++;
-    return;
-  }
-  jobsrv__event_fill(&event, job, srv);
-  jobsrv__event_trace(&event, job, &ids);
-  jobsrv__buf_reset(&narration->body);
-  if (jobsrv__encode_event(&narration->body, job, &event, len,
-                           srv->options.max_text,
-                           srv->options.max_event_bytes) != 0) {
-    atomic_fetch_add_explicit(&job->dropped, 1, memory_order_relaxed);
-    return;
-  }
-  if (jobsrv__sinks_hear(srv, event.level)) {
-    event.human = without_nul(&narration->text, text, len);
-    if (event.human == NULL)
-      event.human = "";
-  }
-  (void) jobsrv__narration_put(job, jobsrv__narration_lost(job),
-                               JOBSRV_KIND_NARRATION, event.level,
-                               narration->body.data, narration->body.len,
-                               &event);
-}
-
 static void on_turn(jobsrv_t *srv) {
   if (srv->narration != NULL)
     jobsrv__logs_flush(srv);
@@ -381,7 +317,9 @@ const jobsrv__observer_t jobsrv__narration_observer = {
   .resume = jobsrv_snapshot_enter,
   .forget = jobsrv_snapshot_unref,
   .span = jobsrv__context_span,
-  .line = on_line,
+  .line = jobsrv__child_line,
+  .started = jobsrv__child_started,
+  .exited = jobsrv__child_exited,
   .turn = on_turn,
   .finish = on_finish,
   .range = jobsrv__log_range,

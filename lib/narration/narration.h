@@ -37,6 +37,7 @@ struct jobsrv__narration_s {
   uint64_t writer_flushing;
   jobsrv__buf_t body;         /* of the event that is being made */
   jobsrv__buf_t text;         /* of a child's line, for sinks */
+  jobsrv__buf_t said;         /* what has been read in it */
   jobsrv__buf_t json;         /* of the event that is being delivered */
   jobsrv__writer_t *writer;   /* NULL until the first sink that blocks */
   jobsrv_redactor_t *redactor; /* with all defaults; NULL until one needs it */
@@ -110,6 +111,21 @@ int jobsrv__narrate_unrouted(jobsrv_event_t *event);
 
 /* Counts an event that was lost; returns `err`. */
 int jobsrv__narrate_lost(jobsrv_job_t *job, int err);
+
+/* 1 if a report of these values may be. */
+int jobsrv__progress_ok(const jobsrv_progress_t *progress);
+
+/* ---- child.c ---- */
+
+/* As the observer's. */
+void jobsrv__child_line(jobsrv_job_t *job,
+                        int stream,
+                        jobsrv_output_t format,
+                        int part,
+                        const char *text,
+                        size_t len);
+void jobsrv__child_started(jobsrv_job_t *job, int pid, const char *program);
+void jobsrv__child_exited(jobsrv_job_t *job, uint64_t duration_ns);
 
 /* ---- say.c ---- */
 

@@ -118,20 +118,30 @@ static const char *signal_name(int number) {
   }
 }
 
+/* How the process ended, after `head`. */
+static void put_exit(out_t *out,
+                     const char *head,
+                     const jobsrv_job_info_t *info) {
+  if (info->exit_status < 0 && info->signal <= 0)
+    return;
+  put(out, head);
+  if (info->signal <= 0) {
+    put_number(out, "\"exit_status\":", (uint64_t) info->exit_status);
+  } else if (signal_name(info->signal) != NULL) {
+    put_text(out, "\"signal\":", signal_name(info->signal));
+  } else {
+    put_number(out, "\"signal\":\"SIG", (uint64_t) info->signal);
+    put(out, "\"");
+  }
+}
+
 static void put_error(out_t *out, const jobsrv_job_info_t *info) {
   if (info->error_code == NULL)
     return;
   put_text(out, ",\"error\":{\"code\":", info->error_code);
   put_text(out, ",\"message\":", info->error_message);
   put_bool(out, ",\"retryable\":", info->error_retryable);
-  if (info->exit_status >= 0)
-    put_number(out, ",\"exit_status\":", (uint64_t) info->exit_status);
-  if (info->signal != 0 && signal_name(info->signal) != NULL) {
-    put_text(out, ",\"signal\":", signal_name(info->signal));
-  } else if (info->signal > 0) {
-    put_number(out, ",\"signal\":\"SIG", (uint64_t) info->signal);
-    put(out, "\"");
-  }
+  put_exit(out, ",", info);
   put(out, "}");
 }
 
@@ -226,6 +236,9 @@ static size_t write_record(const jobsrv_job_t *job,
 
   put_head(&out, job, info);
   put_progress(&out, job);
+  put_exit(&out, ",\"process\":{", info);
+  if (info->exit_status >= 0 || info->signal > 0)
+    put(&out, "}");
   put_error(&out, info);
   if (info->result != NULL && (parts & WITH_RESULT))
     put_json(&out, ",\"result\":", info->result, info->result_len);

@@ -387,7 +387,7 @@ static int send_progress(jobsrv_job_t *job, const jobsrv_progress_t *progress) {
   return room_send(&room, job->srv);
 }
 
-static int progress_ok(const jobsrv_progress_t *progress) {
+int jobsrv__progress_ok(const jobsrv_progress_t *progress) {
   double to = progress->to > 0 ? progress->to : 100;
 
   return isfinite(progress->done) && isfinite(progress->total) &&
@@ -402,7 +402,7 @@ int jobsrv_progress(jobsrv_job_t *job, const jobsrv_progress_t *progress) {
     job = jobsrv_context_job();
   if (job == NULL)
     return JOBSRV_ENOCONTEXT;
-  if (!progress_ok(progress))
+  if (!jobsrv__progress_ok(progress))
     return UV_EINVAL;
   if (jobsrv__job_ended(job))
     return JOBSRV_EENDED;

@@ -136,11 +136,14 @@ static inline uint64_t seen_span(const jobsrv_job_t *job) {
 
 static inline void seen_line(jobsrv_job_t *job,
                              int stream,
+                             jobsrv_output_t format,
                              int part,
                              const char *text,
                              size_t len) {
   fixture_t *f = jobsrv_data(job->srv);
   seen_line_t *line;
+
+  (void) format;
 
   if ((f->nlines & (f->nlines - 1)) == 0) /* 0 and each power of two */
     f->lines = realloc(f->lines, (f->nlines * 2 + 1) * sizeof(*f->lines));
@@ -154,6 +157,18 @@ static inline void seen_line(jobsrv_job_t *job,
   line->len = len;
   memcpy(line->text, text, len);
   line->text[len] = '\0';
+}
+
+static inline void seen_started(jobsrv_job_t *job,
+                                int pid,
+                                const char *program) {
+  (void) program;
+  assert_int_equal(jobsrv_job_pid(job), pid);
+}
+
+static inline void seen_exited(jobsrv_job_t *job, uint64_t duration_ns) {
+  (void) duration_ns;
+  assert_int_equal(jobsrv_job_pid(job), 0);
 }
 
 static inline void seen_nothing(jobsrv_t *srv) {
@@ -178,6 +193,8 @@ static const jobsrv__observer_t seen = {
   .forget = seen_forget,
   .span = seen_span,
   .line = seen_line,
+  .started = seen_started,
+  .exited = seen_exited,
   .turn = seen_nothing,
   .finish = jobsrv__observer_done,
   .range = seen_range,

@@ -84,7 +84,7 @@ MISTAKES = [
     ("unknown operation member",
      operation('      "argv": ["x"],\n      "shell": @true'),
      'unknown member "shell": expected one of argv, members, env, set_env, '
-     "cwd, timeout_ms, deadline_ms, queue_ms, silence_ms, grace_ms, "
+     "cwd, output, timeout_ms, deadline_ms, queue_ms, silence_ms, grace_ms, "
      "retain_ms, retain_failed_ms, retain_cancelled_ms, concurrency, "
      "max_running, weight, priority, group, rate, breaker, retry, on_drain, "
      "on_last_watcher, last_watcher_grace_ms, cancellable"),
@@ -128,6 +128,10 @@ MISTAKES = [
      "expected a string, not an integer"),
     ("relative cwd", operation('      "argv": ["x"], "cwd": @"tmp"'),
      "expected an absolute path"),
+    ("unknown output", operation('      "argv": ["x"], "output": @"xml"'),
+     'expected "auto", "plain", "json" or "bracket"'),
+    ("output not a string", operation('      "argv": ["x"], "output": @1'),
+     "expected a string, not an integer"),
     ("zero timeout", operation('      "argv": ["x"], "timeout_ms": @0'),
      "expected a whole number from 1 to 316224000000"),
     ("zero concurrency", operation('      "argv": ["x"], "concurrency": @0'),

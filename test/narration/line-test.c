@@ -7,7 +7,8 @@
 /* What core says of a child's output, without the child. */
 static void line(jobsrv_job_t *job, int stream, int part, const char *text,
                  size_t len) {
-  jobsrv__narration_observer.line(job, stream, part, text, len);
+  jobsrv__narration_observer.line(job, stream, JOBSRV_OUTPUT_AUTO, part, text,
+                                  len);
 }
 
 static void a_line_is_narration_by_its_stream(void **state) {
