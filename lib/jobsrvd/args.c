@@ -3,6 +3,7 @@
 #include "args.h"
 
 #include "config.h"
+#include "console.h"
 #include "limits.h"
 
 #include <stdio.h>
@@ -72,16 +73,16 @@ static int on_token_file(given_t *given, const char *value) {
   return 0;
 }
 
-static int on_log(given_t *given, const char *value) {
-  static const char *const forms[] = { "text", "json", "none" };
+static int on_console(given_t *given, const char *value) {
+  return jobsrvd_console_form(&given->settings->console, "--console", value);
+}
 
-  for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
-    if (strcmp(forms[i], value) == 0) {
-      given->settings->log = (jobsrvd_log_t) i;
-      return 0;
-    }
-  jobsrvd_complain("--log %s: expected text, json or none", value);
-  return -1;
+static int on_log(given_t *given, const char *value) {
+  return jobsrvd_console_form(&given->settings->console, "--log", value);
+}
+
+static int on_voice(given_t *given, const char *value) {
+  return jobsrvd_console_voice(&given->settings->console, value);
 }
 
 static int on_demo(given_t *given, const char *value) {
@@ -112,8 +113,13 @@ static const struct option {
     "one of the limits below; may be repeated" },
   { "--token-file", "FILE", on_token_file,
     "ask for the bearer token on its first line" },
-  { "--log", "FORM", on_log,
-    "narration on standard error: text, json or none" },
+  { "--console", "LAYOUT", on_console,
+    "narration on standard error: text, json,\n"
+    "                         brackets, block, logfmt, message or none" },
+  { "--voice", "VOICE", on_voice,
+    "which text it shows: human, cute or story" },
+  { "--log", "LAYOUT", on_log,
+    "the same as --console" },
 };
 
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };

@@ -2,6 +2,7 @@
 
 #include "config.h"
 
+#include "console.h"
 #include "demo_ops.h"
 #include "limits.h"
 #include "program.h"
@@ -12,7 +13,8 @@
 enum { MAX_CONFIG = 4 * 1024 * 1024, MAX_DEPTH = 32 };
 
 static const char *const config_names[] = {
-  "listen", "limits", "allow_hosts", "allow_origins", "operations", NULL
+  "listen", "limits", "allow_hosts", "allow_origins", "operations", "console",
+  NULL
 };
 
 typedef const char *(*mistake_cb)(const char *text);
@@ -134,7 +136,8 @@ static int parse_root(jobsrvd_settings_t *settings,
                  &settings->allow_hosts, place) != 0 ||
       parse_list(root, "allow_origins", jobsrvd_origin_mistake,
                  &settings->allow_origins, place) != 0 ||
-      parse_limits(settings, root, place) != 0)
+      parse_limits(settings, root, place) != 0 ||
+      jobsrvd_console_parse(&settings->console, root, place) != 0)
     return -1;
   return parse_operations(settings, root, place);
 }

@@ -2,10 +2,9 @@
 
 #include "daemon.h"
 
+#include "console.h"
 #include "demo_ops.h"
 #include "program.h"
-
-#include <jobsrv/console.h>
 
 #include <errno.h>
 #include <signal.h>
@@ -93,19 +92,6 @@ static int watch_signals(running_t *running) {
   return err;
 }
 
-static int add_console(running_t *running, jobsrvd_log_t log) {
-  jobsrv_console_options_t options;
-
-  if (log == JOBSRVD_LOG_NONE)
-    return 0;
-  jobsrv_console_options_init(&options);
-  options.fd = STDERR;
-  options.form =
-      log == JOBSRVD_LOG_JSON ? JOBSRV_CONSOLE_JSON : JOBSRV_CONSOLE_TEXT;
-  options.colour = log == JOBSRVD_LOG_TEXT && isatty(STDERR);
-  return jobsrv_console_add(running->srv, &options, NULL);
-}
-
 static int add_transport(running_t *running,
                          const jobsrvd_settings_t *settings) {
   jobsrv_sse_options_t options = settings->sse;
@@ -128,7 +114,7 @@ static int set_up(running_t *running, const jobsrvd_settings_t *settings) {
   err = watch_signals(running);
   if (err != 0)
     return complain_about("cannot watch signals", err);
-  err = add_console(running, settings->log);
+  err = jobsrvd_console_add(&settings->console, running->srv);
   if (err != 0)
     return complain_about("cannot log to standard error", err);
   err = jobsrvd_programs_add(running->srv, settings->programs);

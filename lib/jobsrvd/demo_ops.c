@@ -5,7 +5,7 @@
 #include "demo_fields.h"
 #include "demo_steps.h"
 
-#include <jobsrv/narrate.h>
+#include <jobsrv/emit.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -115,7 +115,10 @@ static int run_spin(jobsrv_job_t *job, void *data) {
   const struct timespec pause = { .tv_nsec = 1000000 };
 
   (void) data;
-  (void) jobsrv_narrate(job, "spin", "spinning until asked to stop");
+  (void) jobsrv_info_voices(job, "spin", "spinning until asked to stop",
+                            "round and round, like a puppy after its tail",
+                            "\"I shall spin\", said the wheel, \"until you "
+                            "ask me to stop.\"");
   while (!jobsrv_job_cancelled(job))
     nanosleep(&pause, NULL);
   return JOBSRV_CANCELLED;

@@ -4,6 +4,7 @@
 
 /* What the daemon is to do, as the command line and the config file say. */
 
+#include <jobsrv/console.h>
 #include <jobsrv/sse.h>
 
 typedef struct jobsrvd_program_s jobsrvd_program_t; /* program.h */
@@ -14,8 +15,15 @@ typedef struct jobsrvd_list_s {
   size_t count;
 } jobsrvd_list_t;
 
-typedef enum { JOBSRVD_LOG_TEXT, JOBSRVD_LOG_JSON, JOBSRVD_LOG_NONE }
-    jobsrvd_log_t;
+typedef struct jobsrvd_console_s {
+  int form;        /* a jobsrv_console_form_t; one more for none at all */
+  int form_given;  /* by the command line */
+  int voice;       /* a jobsrv_voice_t */
+  int voice_given;
+  int level;       /* 0: JOBSRV_INFO */
+  int fields;
+  int progress;
+} jobsrvd_console_t;
 
 typedef struct jobsrvd_settings_s {
   jobsrvd_list_t listen;
@@ -26,7 +34,7 @@ typedef struct jobsrvd_settings_s {
   uint64_t limits_given;       /* bit of each limit of the command line */
   char *token;                 /* NULL: none is asked for */
   int demo;
-  jobsrvd_log_t log;
+  jobsrvd_console_t console;
   jobsrvd_program_t *programs; /* in order of the file */
 } jobsrvd_settings_t;
 

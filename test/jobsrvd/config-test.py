@@ -45,7 +45,25 @@ MISTAKES = [
     ("a string", '@"x"', "expected an object, not a string"),
     ("unknown member", '{\n  "operation": @{}\n}',
      'unknown member "operation": expected one of listen, limits, '
-     "allow_hosts, allow_origins, operations"),
+     "allow_hosts, allow_origins, operations, console"),
+    # console
+    ("console not an object", '{ "console": @"text" }',
+     "expected an object, not a string"),
+    ("unknown member of the console", '{ "console": { "colour": @true } }',
+     'unknown member "colour": expected one of form, voice, level, fields, '
+     "progress"),
+    ("unknown form", '{ "console": {\n "form": @"loud" } }',
+     "expected text, json, brackets, block, logfmt, message or none"),
+    ("form a number", '{ "console": { "form": @1 } }',
+     "expected a string, not an integer"),
+    ("unknown voice", '{ "console": { "voice": @"sad" } }',
+     "expected human, cute or story"),
+    ("unknown level", '{ "console": { "level": @"loud" } }',
+     "expected trace, debug, info, warn, error, fatal or mute"),
+    ("fields a number", '{ "console": { "fields": @1 } }',
+     "expected true or false, not an integer"),
+    ("progress a string", '{ "console": { "progress": @"yes" } }',
+     "expected true or false, not a string"),
     ("listen not an array", '{ "listen": @"127.0.0.1:0" }',
      "expected an array of strings, not a string"),
     ("listen not a string", '{ "listen": ["127.0.0.1:0", @7070] }',
@@ -272,7 +290,10 @@ USAGE = [
     (["--limit=retry_ms=60001"], "from 1000 to 60000"),
     (["--limit", "max_bytes_total=99999999999999999999"],
      "expected a whole number from 1 to"),
-    (["--log", "loud"], "--log loud: expected text, json or none"),
+    (["--log", "loud"], "--log loud: expected text, json, brackets, block, "
+     "logfmt, message or none"),
+    (["--console=loud"], "--console loud: expected text, json, brackets,"),
+    (["--voice", "sad"], "--voice sad: expected human, cute or story"),
     (["--token-file", "missing"], "missing: No such file or directory"),
 ]
 
@@ -365,7 +386,8 @@ class Answers(unittest.TestCase):
         self.assertEqual(0, got.returncode)
         text = got.stdout.decode()
         for name in ("--config --listen --demo --allow-host --allow-origin "
-                     "--limit --token-file --log --help --version").split():
+                     "--limit --token-file --console --voice --log --help "
+                     "--version").split():
             self.assertIn(name, text)
         for name in ("max_request_line max_header_bytes max_header_fields "
                      "max_body max_chunk_extension max_trailer_bytes "

@@ -664,6 +664,84 @@ class Alone(unittest.TestCase):
                                   [e.get("human") for e in events])
                     self.assertIn("end", [e["type"] for e in events])
 
+    def test_the_console_has_the_layout_and_voice_it_is_asked_for(self):
+        config = self.path("console.json", json.dumps({"console": {
+            "form": "brackets", "voice": "story", "level": "info",
+            "fields": True, "progress": True}}))
+        for args, want in [
+                (["--console=brackets", "--voice=cute"],
+                 r"^\[spin      \] spin           : round and round"),
+                (["--console", "logfmt"],
+                 r"^time=\S+ type=narration job_id=\S+ seq=\d+ level=info "
+                 r'actor=spin action=spin human="spinning until'),
+                (["--console=message", "--voice=story"],
+                 r'^"I shall spin", said'),
+                (["--console=block"],
+                 r"^\w+ +spin +\nspinning until"),
+                (["--config", config], r'spin           : "I shall'),
+                (["--config", config, "--voice=human", "--console=text"],
+                 r"Z info  \.\.\.\w{6} spin spin: spinning until")]:
+            with self.subTest(" ".join(args)):
+                daemon = self.start("--demo", *args)
+                daemon.until(daemon.submit("spin"), "running")
+                daemon.until(daemon.submit("progress", total=2),
+                             "completed")
+                self.assertEqual(0, daemon.stop())
+                told = daemon.told()
+                self.assertRegex(told, re.compile(want, re.M))
+                self.assertEqual("--config" in args,
+                                 "2 of 2" in told, told)
+
+    def test_the_console_s_level_is_the_config_s(self):
+        config = self.path("mute.json", '{ "console": { "level": "warn" } }')
+        daemon = self.start("--demo", "--config", config)
+        daemon.until(daemon.submit("fail", message="no"), "failed")
+        self.assertEqual(0, daemon.stop())
+        self.assertNotIn("info", daemon.told())
+
+    def colours(self, **environment):
+        """Whether a daemon whose standard error is a terminal uses them."""
+        master, slave = os.openpty()
+        env = {name: value for name, value in os.environ.items()
+               if name not in ("NO_COLOR", "TERM", "CLICOLOR_FORCE")}
+        env.update(environment)
+        process = subprocess.Popen(
+            [JOBSRVD, "--demo", "--listen", "127.0.0.1:0"], env=env,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=slave)
+        os.close(slave)
+        self.addCleanup(process.kill)
+        port = int(process.stdout.readline().decode().rsplit(":", 1)[1])
+        client = http.client.HTTPConnection("127.0.0.1", port,
+                                            timeout=PATIENCE)
+        client.request("POST", "/v1/jobs", '{"operation":"echo","lines":["a"]}',
+                       {"Content-Type": "application/json"})
+        status = client.getresponse().status
+        client.close()
+        process.terminate()
+        self.assertEqual(202, status)
+        told = b""
+        while True:
+            try:
+                part = os.read(master, 65536)
+            except OSError:  # the other end has gone
+                part = b""
+            if not part:
+                break
+            told += part
+        os.close(master)
+        self.assertEqual(0, process.wait(PATIENCE))
+        process.stdout.close()
+        self.assertIn(b"echo", told)
+        return b"\x1b[" in told
+
+    def test_colour_follows_the_terminal_and_its_user(self):
+        self.assertTrue(self.colours())
+        self.assertTrue(self.colours(TERM="xterm", NO_COLOR=""))
+        self.assertFalse(self.colours(NO_COLOR="0"))
+        self.assertFalse(self.colours(NO_COLOR="1", CLICOLOR_FORCE="1"))
+        self.assertFalse(self.colours(TERM="dumb"))
+        self.assertFalse(self.colours(TERM="dumb", CLICOLOR_FORCE="1"))
+
     def test_signals_drain(self):
         for number in signal.SIGTERM, signal.SIGINT:
             with self.subTest(number):
