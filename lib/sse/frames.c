@@ -136,6 +136,12 @@ size_t jobsrv__frame_restart(const jobsrv__frames_t *frames, char *to) {
 
 /* ---- the end ---- */
 
+/* What ends lines elsewhere, or turns the direction of writing. */
+static int is_turn(uint32_t cp) {
+  return cp == 0x61c || cp == 0x200e || cp == 0x200f ||
+         (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
+}
+
 /*
  * Text for a line that is shown as it is: line ends become spaces, other
  * controls their escapes, so that none of them acts on who shows it.
@@ -152,6 +158,8 @@ static char *put_text(char *to, const char *text) {
       *to++ = ' ';
     else if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
       to += snprintf(to, 5, "\\x%02x", (unsigned int) cp);
+    else if (is_turn(cp))
+      to += snprintf(to, 7, "\\u%04x", (unsigned int) cp);
     else
       to += jobsrv__utf8_encode(to, cp);
   }
