@@ -93,6 +93,15 @@ int jobsrv__fields_object(jobsrv__buf_t *buf,
                           const jobsrv_field_t *fields,
                           size_t n);
 
+/*
+ * What a field is called among the members of its event, for readers that have
+ * all at one level: its key, or "fields.KEY" for an extra that would pass for a
+ * member, a well-known field or another's name of that kind.
+ */
+enum { JOBSRV__FLAT_NAME = JOBSRV__KEY_MAX + 8 };
+const char *jobsrv__field_flat_name(const jobsrv_field_t *field,
+                                    char to[JOBSRV__FLAT_NAME]);
+
 /* Checks `text`, and appends it without white space and harmless. */
 int jobsrv__raw_put(jobsrv__buf_t *buf, const char *text, size_t len);
 

@@ -29,6 +29,32 @@ static int is_well_known(const jobsrv_field_t *field) {
   return 0;
 }
 
+static int names_another(const char *key) {
+  static const char members[][JOBSRV__KEY_MAX + 1] = {
+    "type",       "seq",      "time",           "job_id",     "level",
+    "actor",      "action",   "target",         "human",      "cute",
+    "story",      "source",   "correlation_id", "request_id", "trace_id",
+    "span_id",    "fn_name",  "parent_span_id", "payload",    "fields",
+  };
+
+  for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+    if (strcmp(members[i], key) == 0)
+      return 1;
+  for (size_t i = 0; i < sizeof(well_known) / sizeof(well_known[0]); i++)
+    if (strcmp(well_known[i].key, key) == 0)
+      return 1;
+  return strncmp(key, "fields.", 7) == 0;
+}
+
+const char *jobsrv__field_flat_name(const jobsrv_field_t *field,
+                                    char to[JOBSRV__FLAT_NAME]) {
+  if (is_well_known(field) || !names_another(field->key))
+    return field->key;
+  memcpy(to, "fields.", 7);
+  memcpy(to + 7, field->key, strlen(field->key) + 1);
+  return to;
+}
+
 enum { FEW = 64 };
 
 /* A bit for each of the first FEW that is; the others are asked again. */

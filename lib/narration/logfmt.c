@@ -50,30 +50,32 @@ static void put_double(jobsrv__buf_t *buf, double value) {
 }
 
 static void put_field(jobsrv__buf_t *buf, const jobsrv_field_t *field) {
+  char room[JOBSRV__FLAT_NAME];
+  const char *key = jobsrv__field_flat_name(field, room);
   const char *text;
 
   switch (field->type) {
   case JOBSRV_FIELD_STRING:
   case JOBSRV_FIELD_JSON:
     text = field->as.string != NULL ? field->as.string : "null";
-    put_text(buf, field->key, text,
+    put_text(buf, key, text,
              field->as.string != NULL && field->len != 0 ? field->len
                                                          : strlen(text));
     return;
   case JOBSRV_FIELD_I64:
-    put_key(buf, field->key);
+    put_key(buf, key);
     (void) jobsrv__buf_puti64(buf, field->as.i64);
     return;
   case JOBSRV_FIELD_U64:
-    put_key(buf, field->key);
+    put_key(buf, key);
     (void) jobsrv__buf_putu64(buf, field->as.u64);
     return;
   case JOBSRV_FIELD_DOUBLE:
-    put_key(buf, field->key);
+    put_key(buf, key);
     put_double(buf, field->as.f64);
     return;
   case JOBSRV_FIELD_BOOL:
-    put_key(buf, field->key);
+    put_key(buf, key);
     (void) jobsrv__buf_puts(buf, field->as.boolean ? "true" : "false");
     return;
   }

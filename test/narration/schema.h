@@ -15,6 +15,7 @@
 #include "jobsrv/jobsrv.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <jansson.h>
 
@@ -253,6 +254,68 @@ static inline void schema_is(const char *where,
   schema_within(where, json, want, "was not due");
   json_decref(json);
   json_decref(want);
+}
+
+/* ---- where all is text: a name, and a value that is written out ---- */
+
+/* `text` is how a reader of text is shown that value. */
+static inline void schema_shown(const char *where,
+                                const char *name,
+                                const json_t *value,
+                                const char *text) {
+  char *plain = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+  json_t *read;
+  int same;
+
+  switch (json_typeof(value)) {
+  case JSON_STRING:
+    same = strcmp(text, json_string_value(value)) == 0;
+    break;
+  case JSON_REAL:
+  case JSON_ARRAY:
+  case JSON_OBJECT:
+    read = json_loads(text, JSON_DECODE_ANY, NULL);
+    same = read != NULL && json_equal(read, value);
+    json_decref(read);
+    break;
+  default:
+    same = strcmp(text, plain) == 0;
+    break;
+  }
+  if (!same)
+    fail_msg("%s, %s: %s where %s was due", where, name, text, plain);
+  free(plain);
+}
+
+/* All of the event's names at one level; takes the event's JSON. */
+static inline json_t *schema_flat(json_t *json) {
+  json_t *extras = json_incref(json_object_get(json, "fields"));
+
+  if (extras != NULL) {
+    json_object_del(json, "fields");
+    assert_int_equal(json_object_update_missing(json, extras), 0);
+    json_decref(extras);
+  }
+  return json;
+}
+
+/* Each of them is among these texts, and these are no more. */
+static inline void schema_all_shown(const char *where,
+                                    json_t *want,
+                                    json_t *texts) {
+  const char *name;
+  json_t *value;
+
+  json_object_foreach(want, name, value) {
+    json_t *text = json_object_get(texts, name);
+
+    if (text == NULL)
+      fail_msg("%s: no %s", where, name);
+    schema_shown(where, name, value, json_string_value(text));
+  }
+  json_object_foreach(texts, name, value)
+    if (json_object_get(want, name) == NULL)
+      fail_msg("%s: %s was not due", where, name);
 }
 
 #endif /* JOBSRV_TEST_NARRATION_SCHEMA_H */
