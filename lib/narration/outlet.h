@@ -73,4 +73,30 @@ int jobsrv__file_outlet(jobsrv__outlet_t **out,
                         uint64_t max_bytes,
                         uint32_t keep);
 
+/*
+ * A unix socket at `path`, connected when there is something to send, datagrams
+ * or, if `counted`, also a stream of records with their lengths before them.
+ * Too large a record goes as a file if `files`, or never. `notice` is given
+ * `identity`, of which it has a copy.
+ */
+typedef struct jobsrv__socket_options_s {
+  const char *path;
+  int counted;
+  int files;
+  size_t (*notice)(const void *identity,
+                   char to[JOBSRV__NOTICE_MAX],
+                   uint64_t count,
+                   uint64_t wall_ns);
+  const void *identity;
+  size_t identity_size;
+} jobsrv__socket_options_t;
+
+/* Also UV_ENAMETOOLONG. */
+int jobsrv__socket_outlet(jobsrv__outlet_t **out,
+                          const jobsrv_alloc_t *alloc,
+                          const jobsrv__socket_options_t *options);
+
+/* The same descriptor at 3 or above; closes it, or returns an error. */
+int jobsrv__descriptor_above(int fd);
+
 #endif /* JOBSRV_NARRATION_OUTLET_H_ */

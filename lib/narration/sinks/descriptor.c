@@ -58,6 +58,18 @@ static const jobsrv__outlet_ops_t ops = {
   .close = close_it,
 };
 
+int jobsrv__descriptor_above(int fd) {
+  int high;
+
+  if (fd > 2)
+    return fd;
+  high = fcntl(fd, F_DUPFD_CLOEXEC, 3); /* not where programs print to */
+  if (high < 0)
+    high = -errno;
+  close(fd);
+  return high;
+}
+
 int jobsrv__descriptor_outlet(jobsrv__outlet_t **out,
                               const jobsrv_alloc_t *alloc,
                               int fd,

@@ -57,22 +57,14 @@ static void set_error(file_t *file) {
 /* ---- opening ---- */
 
 static int open_path(const file_t *file, int flags) {
-  int fd, high;
+  int fd;
 
   do
     fd = open(file->path,
               flags | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
               file->mode);
   while (fd < 0 && errno == EINTR);
-  if (fd < 0)
-    return -errno;
-  if (fd > 2)
-    return fd;
-  high = fcntl(fd, F_DUPFD_CLOEXEC, 3); /* not where programs print to */
-  if (high < 0)
-    high = -errno;
-  close(fd);
-  return high;
+  return fd < 0 ? -errno : jobsrv__descriptor_above(fd);
 }
 
 /*
