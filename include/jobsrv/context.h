@@ -127,6 +127,27 @@ JOBSRV_EXTERN void jobsrv_snapshot_unref(jobsrv_snapshot_t *snapshot);
 JOBSRV_EXTERN void jobsrv_snapshot_enter(jobsrv_context_t *context,
                                          const jobsrv_snapshot_t *snapshot);
 
+/* ---- what belongs to no job ---- */
+
+/* A place that has narrated with no job in force. Texts are lent. */
+typedef struct jobsrv_unrouted_s {
+  const char *file;   /* its last 63 bytes; "": it did not say */
+  int line;
+  const char *action; /* its first 31 bytes */
+  uint64_t count;
+} jobsrv_unrouted_t;
+
+/*
+ * Fills up to `cap` of the places whose events belonged to no job, the worst
+ * first, and returns how many there are. 64 are told apart; those of all others
+ * together are the last, with neither file nor action. Lent until the next
+ * event without a job. What is narrated with no context at all is refused
+ * (JOBSRV_ENOCONTEXT) and not counted: there is nobody to count it.
+ */
+JOBSRV_EXTERN size_t jobsrv_unrouted(const jobsrv_t *srv,
+                                     jobsrv_unrouted_t *to,
+                                     size_t cap);
+
 /* ---- child processes ---- */
 
 typedef void (*jobsrv_env_cb)(void *data, const char *name, const char *value);

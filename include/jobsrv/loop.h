@@ -251,6 +251,7 @@ typedef struct jobsrv_stats_s {
   uint64_t progress_ignored; /* reports that went back inside a phase */
   uint64_t inbox_bytes;      /* of narration on its way from other threads */
   uint64_t inbox_memory;     /* kept for that; given back when none comes */
+  uint32_t open_spans;       /* begun and not ended, those of ended jobs too */
 } jobsrv_stats_t;
 
 /* Fills as much of `stats` as its size says. */

@@ -160,9 +160,9 @@ typedef struct jobsrv_event_s {
 
 /*
  * Narrates `event` into `job`; NULL stands for the job in whose callback or
- * thread operation this thread is. An event with no job at all is counted and
- * goes to the host's sinks only, when it is on a loop thread inside a callback
- * of the library; else it is refused.
+ * thread operation this thread is. An event with no job at all is counted, by
+ * its place (jobsrv_unrouted()), and goes to the sinks only of the server that
+ * this thread's context names; without one it is refused.
  *
  * Returns 0, also for an event under the level; JOBSRV_EENDED when the job is
  * seen to have ended; JOBSRV_EDROPPED when the inbox is full (counted, and

@@ -34,6 +34,7 @@ static void fill_trace(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   memcpy(info->parent_span_id, trace.parent_span_id,
          sizeof(info->parent_span_id));
   info->tracestate = trace.tracestate;
+  info->open_spans = jobsrv__job_open_spans(job);
 }
 
 static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
@@ -102,6 +103,7 @@ void jobsrv_stats(const jobsrv_t *srv, jobsrv_stats_t *stats) {
   JOBSRV__ASSERT_LOOP(srv);
   all.size = stats->size;
   all.late_finishes = atomic_load(&srv->late_finishes);
+  all.open_spans = atomic_load(&srv->open_spans);
   all.live = srv->live;
   all.scheduled = srv->count[JOBSRV_STATE_SCHEDULED];
   all.queued = srv->count[JOBSRV_STATE_QUEUED];

@@ -120,6 +120,8 @@ struct jobsrv_job_s {
   /* for any thread again */
   atomic_uint lookers;         /* watchers, and cursors that are attached */
   atomic_uint dropped;         /* events lost since the last one that was not */
+  atomic_uint spans_begun;     /* span.c */
+  atomic_uint spans_open;
   jobsrv__mail_t mail;         /* of the finish, later of the last unref */
   jobsrv__token_t token;       /* has its own mail for "look at the token" */
 
@@ -274,6 +276,12 @@ static inline int jobsrv__job_has_said(const jobsrv_job_t *job) {
   unsigned char state = atomic_load(&job->finish_state);
 
   return state != JOBSRV__FINISH_OPEN && state != JOBSRV__FINISH_HELD;
+}
+
+/* Spans that are open, or were when it ended. [any] */
+static inline uint32_t jobsrv__job_open_spans(const jobsrv_job_t *job) {
+  return atomic_load_explicit(&job->spans_open, memory_order_relaxed) &
+         INT32_MAX; /* the highest bit says that it has ended */
 }
 
 #endif /* JOBSRV_CORE_JOB_H_ */

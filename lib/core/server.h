@@ -88,6 +88,7 @@ struct jobsrv_s {
   atomic_int closed;           /* 1: only its memory is left */
   atomic_int sink_level;       /* other threads copy events from it on */
   atomic_uint unheard;         /* token.c: reasons on their way down */
+  atomic_uint open_spans;      /* span.c: of all jobs, ended ones too */
   _Atomic uint64_t late_finishes;
   jobsrv_alloc_t alloc;
   jobsrv_options_t options;    /* defaults filled in */

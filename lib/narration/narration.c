@@ -47,6 +47,7 @@ void jobsrv__narration_free(jobsrv__narration_t *narration,
   jobsrv__redacted_free(&narration->redacted);
   if (narration->redactor != NULL)
     jobsrv_redactor_unref(narration->redactor);
+  jobsrv__free(alloc, narration->unrouted);
   jobsrv__free(alloc, narration);
 }
 
@@ -148,26 +149,6 @@ unsigned int jobsrv__narration_lost(jobsrv_job_t *job) {
   return jobsrv__mailbox_empty(job->srv->mailbox) ? take_dropped(job) : 0;
 }
 
-void jobsrv__narration_unrouted(jobsrv_t *srv, const jobsrv_event_t *event) {
-  jobsrv__narration_t *narration = srv->narration;
-  jobsrv__buf_t *buf = &narration->body;
-  jobsrv_event_t mine = *event;
-
-  srv->stats.unrouted++;
-  if (!jobsrv__sinks_hear(srv, event->level) ||
-      !jobsrv__sinks_want(narration, event, NULL))
-    return;
-  jobsrv__buf_reset(buf);
-  (void) jobsrv__buf_puts(buf, "{\"type\":\"narration\",");
-  if (jobsrv__encode_event(buf, NULL, &mine, strlen(mine.human),
-                           srv->options.max_text,
-                           srv->options.max_event_bytes) == 0) {
-    mine.json = jobsrv__buf_str(buf);
-    mine.json_len = mine.json != NULL ? buf->len : 0;
-  }
-  jobsrv__sinks_deliver(narration, &mine);
-}
-
 /* ---- what core tells ---- */
 
 static void on_transition(jobsrv_job_t *job,
@@ -238,6 +219,7 @@ static void on_ended(jobsrv_job_t *job, jobsrv_state_t from) {
   const char *why = NULL;
 
   (void) from;
+  jobsrv__spans_freeze(job);
   announce(job, take_dropped(job));
   jobsrv__log_end(job);
   jobsrv__progress_ended(job);

@@ -17,6 +17,7 @@
 
 typedef struct jobsrv__writer_s jobsrv__writer_t;
 typedef struct jobsrv__narration_s jobsrv__narration_t;
+typedef struct jobsrv__unrouted_s jobsrv__unrouted_t;
 
 struct jobsrv__narration_s {
   jobsrv__logs_t logs;        /* the first */
@@ -42,6 +43,7 @@ struct jobsrv__narration_s {
   jobsrv__writer_t *writer;   /* NULL until the first sink that blocks */
   jobsrv_redactor_t *redactor; /* with all defaults; NULL until one needs it */
   jobsrv__redacted_t redacted;
+  jobsrv__unrouted_t *unrouted; /* NULL until there is one */
 };
 
 static inline jobsrv__narration_t *jobsrv__narration(const jobsrv_t *srv) {
@@ -87,9 +89,6 @@ int jobsrv__narration_put(jobsrv_job_t *job,
  */
 unsigned int jobsrv__narration_lost(jobsrv_job_t *job);
 
-/* An event that belongs to no job: to the sinks only. */
-void jobsrv__narration_unrouted(jobsrv_t *srv, const jobsrv_event_t *event);
-
 /* 1 if this thread may write `srv`'s logs at once, keeping its own order. */
 int jobsrv__narration_straight(const jobsrv_t *srv);
 
@@ -106,8 +105,6 @@ int jobsrv__narrate(jobsrv_job_t *job,
                     jobsrv_event_t *event,
                     size_t human_len);
 
-/* The same without a job. */
-int jobsrv__narrate_unrouted(jobsrv_event_t *event);
 
 /* Counts an event that was lost; returns `err`. */
 int jobsrv__narrate_lost(jobsrv_job_t *job, int err);
@@ -141,6 +138,14 @@ int jobsrv__say(jobsrv_job_t *job,
                 jobsrv_event_t *event,
                 const char *const formats[JOBSRV__VOICES],
                 va_list args);
+
+/* ---- unrouted.c ---- */
+
+/*
+ * An event that has been read and belongs to no job: to the sinks of the server
+ * that this thread's context names. Any thread.
+ */
+int jobsrv__narrate_unrouted(jobsrv_event_t *event);
 
 /* ---- context.c ---- */
 
@@ -217,6 +222,11 @@ void jobsrv__progress_news(jobsrv_job_t *job);
 
 /* They see it now, if they have not yet. */
 void jobsrv__progress_tell(jobsrv_job_t *job);
+
+/* ---- span.c ---- */
+
+/* The job has ended: those that are open now are what its record tells. */
+void jobsrv__spans_freeze(jobsrv_job_t *job);
 
 /* ---- event.c ---- */
 

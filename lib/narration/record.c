@@ -258,6 +258,8 @@ static size_t write_record(const jobsrv_job_t *job,
   }
   if (!ended)
     put_bool(&out, ",\"cancellable\":", info->cancellable);
+  if (info->open_spans > 0)
+    put_number(&out, ",\"open_spans\":", info->open_spans);
   if (info->abandoned)
     put(&out, ",\"abandoned\":true");
   if (info->prompt != NULL && (parts & WITH_PROMPT))

@@ -286,19 +286,6 @@ int jobsrv__narrate(jobsrv_job_t *job,
                                event->level, buf->data, buf->len, event);
 }
 
-/* The innermost frame that has a job tells whose thread this is. */
-int jobsrv__narrate_unrouted(jobsrv_event_t *event) {
-  jobsrv_t *srv = jobsrv__context_server();
-
-  if (srv == NULL || !jobsrv__on_loop(srv) || srv->narration == NULL)
-    return JOBSRV_ENOCONTEXT;
-  if (event->level < srv->options.level)
-    return 0;
-  jobsrv__event_fill(event, NULL, srv);
-  jobsrv__narration_unrouted(srv, event);
-  return 0;
-}
-
 int jobsrv_narrate_event(jobsrv_job_t *job, const jobsrv_event_t *event) {
   jobsrv_event_t mine;
 

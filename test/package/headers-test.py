@@ -14,7 +14,8 @@ HEADERS = sorted(INCLUDE.glob("jobsrv/*.h"))
 # These need what they adapt to, and POSIX; where it is not there they are
 # left out.
 ADAPTERS = {"glib.h": "glib-2.0", "libevent.h": "libevent",
-            "sd_event.h": "libsystemd", "poll.h": None}
+            "sd_event.h": "libsystemd", "uv.h": "libuv",
+            "poll.h": None}
 C = ["-xc", "-std=c11", "-Wstrict-prototypes"]
 CXX11 = ["-xc++", "-std=c++11"]
 CXX17 = ["-xc++", "-std=c++17"]
