@@ -8,13 +8,13 @@
  *
  * A span is told by two events: action "span_begin" and "span_end", the name as
  * their target and as the well-known field "span"; the end has "outcome",
- * "duration_ms" and the extra "duration_ns". Both have its trace_id, span_id and
- * parent_span_id, and so has every event that is narrated in a context which
- * has entered it.
+ * "duration_ms" and the extra "duration_ns". Both have its trace_id, span_id
+ * and parent_span_id, and so has every event that is narrated in a context
+ * which has entered it.
  *
- * All calls are [any]. A span lives in the caller's memory and is begun, entered
- * and ended on whatever threads; no stack of a thread has to be left for it to
- * end. It keeps its job until then.
+ * All calls are [any]. A span lives in the caller's memory and is begun,
+ * entered and ended on whatever threads; no stack of a thread has to be left
+ * for it to end. It keeps its job until then.
  *
  *   jobsrv_span_t span;
  *

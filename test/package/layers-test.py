@@ -79,6 +79,8 @@ for floor, allowed in FLOORS.items():
             if "/" not in what and mark == '"' and beside.is_file():
                 continue
             ours = mark == '"' or what.startswith("jobsrv/")
+            if (ROOT / name).parent.name == "adapters" and what == "uv.h":
+                continue  # an adapter includes what it adapts to
             if what in THIRD or what.startswith("uv/"):
                 if floor not in THIRD[what if what in THIRD else "uv.h"]:
                     faults.append("%s includes %s" % (name, what))
