@@ -12,6 +12,7 @@
  *   GET    P/jobs/{id}          its record
  *   GET    P/jobs/{id}/stream   its narration, live and from the start
  *   DELETE P/jobs/{id}          asks it to stop, as POST P/jobs/{id}/cancel
+ *   POST   P/jobs/{id}/answer   input for a job that waits for it
  *   POST   P/jobs/{id}/ticket   lets a page's EventSource watch it: a stream
  *                               with ?ticket= needs no token
  *   GET    /health  /ready      alive; taking work

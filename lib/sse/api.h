@@ -5,6 +5,7 @@
 /* The half of the transport that knows jobs. */
 
 #include "sse/conn.h"
+#include "sse/refuse.h"
 #include "sse/response.h"
 
 /* What Retry-After says, in seconds. */
@@ -33,22 +34,6 @@ void jobsrv__respond_json(jobsrv__request_t *request,
 
 /* Fills the request's two ids, if they are not yet: taken or made. */
 void jobsrv__request_ids(jobsrv__request_t *request);
-
-/* Answers with a problem; `retry_after_s` of 0 says nothing about it. */
-void jobsrv__refuse(jobsrv__request_t *request,
-                    int status,
-                    const char *code,
-                    unsigned int retry_after_s,
-                    const char *detail);
-
-/* 404 unknown_job. */
-void jobsrv__refuse_unknown_job(jobsrv__request_t *request);
-
-/* 503 no_memory. */
-void jobsrv__refuse_no_memory(jobsrv__request_t *request);
-
-/* 503 draining. */
-void jobsrv__refuse_draining(jobsrv__request_t *request);
 
 /* ---- auth.c ---- */
 
@@ -79,6 +64,7 @@ void jobsrv__jobs_create(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_list(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_record(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_cancel(jobsrv__request_t *request, void *data);
+void jobsrv__jobs_answer(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_stream(jobsrv__request_t *request, void *data);
 void jobsrv__health(jobsrv__request_t *request, void *data);
 void jobsrv__ready(jobsrv__request_t *request, void *data);
@@ -91,6 +77,12 @@ int jobsrv__jobs_put_record(const jobsrv__request_t *request,
                             const jobsrv_job_t *job,
                             int flags,
                             jobsrv__buf_t *json);
+
+/* Answers with the record; `location` may be NULL. */
+void jobsrv__respond_record(jobsrv__request_t *request,
+                            int status,
+                            const char *location,
+                            const jobsrv_job_t *job);
 
 /* Streams that are over let go of their jobs, which may have them cancelled. */
 void jobsrv__streams_leave(jobsrv_sse_t *sse);

@@ -81,6 +81,14 @@ struct jobsrv_sse_s {
   unsigned char ticket_key[JOBSRV__SIPHASH_KEY];
   jobsrv__queue_t tickets;     /* those that were used, see ticket.c */
   jobsrv__map_t tickets_by_proof;
+  unsigned char keys_secret[JOBSRV__SIPHASH_KEY];
+  jobsrv__queue_t keys;        /* Idempotency-Keys, see idempotency.c */
+  jobsrv__map_t keys_by_hash;
+  void *spare_key;
+  jobsrv__map_t holds_by_job;  /* answers that wait, see hold.c */
+  jobsrv__queue_t holds_due;
+  jobsrv_turn_t holds_turn;
+  jobsrv_hook_t holds_hook;
   char *token;
   size_t token_len;
   jobsrv_sse_close_cb close_cb;

@@ -23,6 +23,8 @@ int jobsrv__routes_init(jobsrv_sse_t *sse) {
       .head = jobsrv__jobs_precheck },
     { .method = "POST", .pattern = "/jobs/{id}/cancel",
       .handler = jobsrv__jobs_cancel },
+    { .method = "POST", .pattern = "/jobs/{id}/answer",
+      .handler = jobsrv__jobs_answer },
     { .method = "POST", .pattern = "/jobs/{id}/ticket",
       .handler = jobsrv__jobs_ticket },
     { .method = "DELETE", .pattern = "/jobs/{id}",
@@ -97,34 +99,6 @@ void jobsrv__respond_json(jobsrv__request_t *request,
     headers[1].value = jobsrv__span(location, strlen(location));
   jobsrv__respond(request, status, headers, location != NULL ? 2 : 1,
                   "application/json", json, len);
-}
-
-void jobsrv__refuse(jobsrv__request_t *request,
-                    int status,
-                    const char *code,
-                    unsigned int retry_after_s,
-                    const char *detail) {
-  jobsrv__problem_t problem = {
-    .status = status,
-    .code = code,
-    .retry_after_s = retry_after_s,
-  };
-
-  jobsrv__respond_problem(request, &problem, "%s", detail);
-}
-
-void jobsrv__refuse_unknown_job(jobsrv__request_t *request) {
-  jobsrv__refuse(request, 404, "unknown_job", 0, "there is no such job");
-}
-
-void jobsrv__refuse_no_memory(jobsrv__request_t *request) {
-  jobsrv__refuse(request, 503, "no_memory", JOBSRV__RETRY_SOON,
-                 "there is no memory for this now");
-}
-
-void jobsrv__refuse_draining(jobsrv__request_t *request) {
-  jobsrv__refuse(request, 503, "draining", JOBSRV__RETRY_LATER,
-                 "the server is shutting down and takes no new work");
 }
 
 /* ---- from the HTTP half ---- */

@@ -8,6 +8,8 @@
 #include "sse/chain.h"
 #include "sse/cors.h"
 #include "sse/frames.h"
+#include "sse/hold.h"
+#include "sse/idempotency.h"
 #include "sse/listener.h"
 #include "sse/route_table.h"
 #include "sse/ticket.h"
@@ -182,6 +184,8 @@ static void free_all(jobsrv_sse_t *sse) {
   jobsrv_alloc_t alloc = owner->alloc;
 
   jobsrv__chain_free(sse);
+  jobsrv__holds_free(sse);
+  jobsrv__keys_free(sse);
   jobsrv__tickets_free(sse);
   jobsrv__routes_free(sse);
   jobsrv__map_free(&sse->streams_by_job);
@@ -240,10 +244,19 @@ int jobsrv_sse_new(jobsrv_sse_t **out,
   jobsrv__queue_init(&sse->leaving);
   jobsrv__id_pool_init(&sse->ids, jobsrv_options(srv)->random,
                        jobsrv_options(srv)->random_data);
-  err = jobsrv__tickets_init(sse);
-  if (err == 0)
-    err = jobsrv__id_random(&sse->ids, &seed, sizeof(seed));
+  err = jobsrv__id_random(&sse->ids, &seed, sizeof(seed));
   jobsrv__map_init(&sse->streams_by_job, sse->alloc, seed);
+  jobsrv__map_init(&sse->tickets_by_proof, sse->alloc, seed);
+  jobsrv__map_init(&sse->keys_by_hash, sse->alloc, seed);
+  jobsrv__map_init(&sse->holds_by_job, sse->alloc, seed);
+  jobsrv__queue_init(&sse->keys);
+  jobsrv__queue_init(&sse->holds_due);
+  if (err == 0)
+    err = jobsrv__id_random(&sse->ids, sse->ticket_key,
+                            sizeof(sse->ticket_key));
+  if (err == 0)
+    err = jobsrv__id_random(&sse->ids, sse->keys_secret,
+                            sizeof(sse->keys_secret));
   if (err == 0)
     err = copy_texts(sse, &read);
   if (err == 0)
@@ -259,6 +272,7 @@ int jobsrv_sse_new(jobsrv_sse_t **out,
 
   if (sse->options.max_streams == 0)
     sse->options.max_streams = (sse->max_connections * 3 + 3) / 4;
+  jobsrv__holds_begin(sse);
   sse->part.data = sse;
   sse->part.finishing = on_finishing;
   sse->part.closing = on_closing;

@@ -115,18 +115,6 @@ static int keep(jobsrv_sse_t *sse,
   return 1;
 }
 
-int jobsrv__tickets_init(jobsrv_sse_t *sse) {
-  uint64_t seed = 0;
-  int err = jobsrv__id_random(&sse->ids, sse->ticket_key,
-                              sizeof(sse->ticket_key));
-
-  if (err == 0)
-    err = jobsrv__id_random(&sse->ids, &seed, sizeof(seed));
-  jobsrv__queue_init(&sse->tickets);
-  jobsrv__map_init(&sse->tickets_by_proof, sse->alloc, seed);
-  return err;
-}
-
 void jobsrv__tickets_free(jobsrv_sse_t *sse) {
   jobsrv__queue_t *link;
 

@@ -16,9 +16,6 @@ enum {
   JOBSRV__TICKET_SIZE = JOBSRV__TICKET_LEN + 1
 };
 
-/* Returns 0, or what the random source returned. */
-int jobsrv__tickets_init(jobsrv_sse_t *sse);
-
 void jobsrv__tickets_free(jobsrv_sse_t *sse);
 
 void jobsrv__ticket_make(const jobsrv_sse_t *sse,
