@@ -22,7 +22,7 @@ typedef enum {
   JOBSRV_CONSOLE_BLOCK,
   /* time=2026-11-23T09:44:49.123Z type=narration level=info human="some text",
      and so on: all that the JSON object has, under the same names, an extra
-     that would pass for another as "fields.NAME"; what needs quotes is a JSON
+     that would pass for another as "field_NAME"; what needs quotes is a JSON
      string */
   JOBSRV_CONSOLE_LOGFMT,
   /* the text alone */

@@ -93,10 +93,12 @@ int jobsrv__fields_object(jobsrv__buf_t *buf,
                           const jobsrv_field_t *fields,
                           size_t n);
 
+/* 1 if an extra of this key could pass for another name of an event. */
+int jobsrv__field_name_taken(const char *key);
+
 /*
  * What a field is called among the members of its event, for readers that have
- * all at one level: its key, or "fields.KEY" for an extra that would pass for a
- * member, a well-known field or another's name of that kind.
+ * all at one level: its key, or "field_KEY" for an extra whose name is taken.
  */
 enum { JOBSRV__FLAT_NAME = JOBSRV__KEY_MAX + 8 };
 const char *jobsrv__field_flat_name(const jobsrv_field_t *field,

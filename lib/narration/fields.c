@@ -29,29 +29,46 @@ static int is_well_known(const jobsrv_field_t *field) {
   return 0;
 }
 
-static int names_another(const char *key) {
-  static const char members[][JOBSRV__KEY_MAX + 1] = {
-    "type",       "seq",      "time",           "job_id",     "level",
-    "actor",      "action",   "target",         "human",      "cute",
-    "story",      "source",   "correlation_id", "request_id", "trace_id",
-    "span_id",    "fn_name",  "parent_span_id", "payload",    "fields",
+/* The same letters, as one who writes capitals without . and - would see. */
+static int begins_alike(const char *name, const char *key) {
+  for (; *name != '\0'; name++, key++) {
+    char c = *key >= 'A' && *key <= 'Z' ? (char) (*key + 32) : *key;
+
+    if (*name != (c == '.' || c == '-' ? '_' : c))
+      return 0;
+  }
+  return 1;
+}
+
+static int is_alike(const char *name, const char *key) {
+  return begins_alike(name, key) && key[strlen(name)] == '\0';
+}
+
+int jobsrv__field_name_taken(const char *key) {
+  static const char members[][17] = {
+    "type",      "seq",      "time",           "job_id",     "level",
+    "actor",     "action",   "target",         "human",      "cute",
+    "story",     "source",   "correlation_id", "request_id", "trace_id",
+    "span_id",   "fn_name",  "parent_span_id", "payload",    "fields",
+    "state",     "previous", "attempt",        "count",      "result",
+    "principal", "truncated",
   };
 
   for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-    if (strcmp(members[i], key) == 0)
+    if (is_alike(members[i], key))
       return 1;
   for (size_t i = 0; i < sizeof(well_known) / sizeof(well_known[0]); i++)
-    if (strcmp(well_known[i].key, key) == 0)
+    if (is_alike(well_known[i].key, key))
       return 1;
-  return strncmp(key, "fields.", 7) == 0;
+  return begins_alike("field_", key);
 }
 
 const char *jobsrv__field_flat_name(const jobsrv_field_t *field,
                                     char to[JOBSRV__FLAT_NAME]) {
-  if (is_well_known(field) || !names_another(field->key))
+  if (is_well_known(field) || !jobsrv__field_name_taken(field->key))
     return field->key;
-  memcpy(to, "fields.", 7);
-  memcpy(to + 7, field->key, strlen(field->key) + 1);
+  memcpy(to, "field_", 6);
+  memcpy(to + 6, field->key, strlen(field->key) + 1);
   return to;
 }
 

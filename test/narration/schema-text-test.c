@@ -320,7 +320,7 @@ static void a_field_is_not_taken_for_a_member(void **state) {
                           jobsrv_field_string("job_id", "job-0"),
                           jobsrv_field_i64("level", 6),
                           jobsrv_field_string("trace_id", "none"),
-                          jobsrv_field_string("fields.action", "again"),
+                          jobsrv_field_string("field_action", "again"),
                           jobsrv_field_bool("duration_ms", 1))), "x"));
   texts = logfmt_read(console_close());
   assert_string_equal(text_of(texts, "action"), "real");
@@ -328,9 +328,9 @@ static void a_field_is_not_taken_for_a_member(void **state) {
   assert_string_equal(text_of(texts, "level"), "info");
   assert_null(json_object_get(texts, "trace_id"));
   assert_null(json_object_get(texts, "duration_ms"));
-  assert_string_equal(text_of(texts, "fields.action"), "forged");
-  assert_string_equal(text_of(texts, "fields.fields.action"), "again");
-  assert_string_equal(text_of(texts, "fields.duration_ms"), "true");
+  assert_string_equal(text_of(texts, "field_action"), "forged");
+  assert_string_equal(text_of(texts, "field_field_action"), "again");
+  assert_string_equal(text_of(texts, "field_duration_ms"), "true");
   json_decref(texts);
 }
 

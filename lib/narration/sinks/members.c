@@ -4,6 +4,7 @@
 
 #include "base/json_get.h"
 #include "base/json_scan.h"
+#include "narration/encode.h"
 
 #include <errno.h>
 #include <string.h>
@@ -17,17 +18,6 @@ typedef struct walk_s {
   const char *end;
 } walk_t;
 
-/* What an extra field may not be called, lest it be taken for one of these. */
-static const char *const reserved[] = {
-  "type", "seq", "time", "job_id", "level", "actor", "action", "target",
-  "human", "cute", "story", "correlation_id", "request_id", "trace_id",
-  "span_id", "parent_span_id", "fn_name", "source", "payload", "state",
-  "previous", "attempt", "count", "result", "principal", "truncated", "fields",
-#define XX(name, type) #name,
-  JOBSRV_WELL_KNOWN_MAP(XX)
-#undef XX
-};
-
 static const char *const opened[] = { "error", "progress", "tags" };
 
 static int is_one_of(const char *name,
@@ -38,19 +28,6 @@ static int is_one_of(const char *name,
     if (strlen(list[i]) == len && memcmp(list[i], name, len) == 0)
       return 1;
   return 0;
-}
-
-/* The same as seen by who writes names in capitals without . and -. */
-static int is_reserved(const char *name) {
-  char plain[JOBSRV__MEMBER_NAME];
-  size_t len = strlen(name);
-
-  for (size_t i = 0; i < len; i++)
-    plain[i] = name[i] >= 'A' && name[i] <= 'Z'     ? (char) (name[i] + 32)
-               : name[i] == '.' || name[i] == '-' ? '_'
-                                                  : name[i];
-  return is_one_of(plain, len, reserved,
-                   sizeof(reserved) / sizeof(reserved[0]));
 }
 
 /* Behind the value at `p`, which is told; `name` is whole. */
@@ -111,7 +88,7 @@ static void each(const walk_t *walk, const char *p, const char *prefix) {
       each(walk, p, inner);
     } else {
       name_put(name, prefix != NULL ? prefix : "", key, len);
-      if (prefix != NULL && prefix[0] == '\0' && is_reserved(name))
+      if (prefix != NULL && prefix[0] == '\0' && jobsrv__field_name_taken(name))
         name_put(name, "field_", key, len);
       tell(walk, name, p, behind);
     }
