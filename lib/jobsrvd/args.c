@@ -5,6 +5,7 @@
 #include "config.h"
 #include "console.h"
 #include "limits.h"
+#include "logs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -85,6 +86,19 @@ static int on_voice(given_t *given, const char *value) {
   return jobsrvd_console_voice(&given->settings->console, value);
 }
 
+static int on_log_file(given_t *given, const char *value) {
+  return jobsrvd_logs_file(&given->settings->logs, value);
+}
+
+static int on_syslog(given_t *given, const char *value) {
+  return jobsrvd_logs_syslog(&given->settings->logs, value);
+}
+
+static int on_journal(given_t *given, const char *value) {
+  (void) value;
+  return jobsrvd_logs_journal(&given->settings->logs);
+}
+
 static int on_demo(given_t *given, const char *value) {
   (void) value;
   given->settings->demo = 1;
@@ -93,7 +107,8 @@ static int on_demo(given_t *given, const char *value) {
 
 static const struct option {
   const char *name;
-  const char *value; /* what --help calls it; NULL: takes none */
+  const char *value; /* what --help calls it; NULL: takes none; in brackets:
+                        only behind =, and may be missing */
   option_cb take;
   const char *help;
 } options[] = {
@@ -120,6 +135,12 @@ static const struct option {
     "which text it shows: human, cute or story" },
   { "--log", "LAYOUT", on_log,
     "the same as --console" },
+  { "--log-file", "PATH", on_log_file,
+    "narration as JSON lines; SIGHUP opens it again" },
+  { "--syslog", "[=FACILITY]", on_syslog,
+    "narration to syslog; daemon unless told otherwise" },
+  { "--journal", NULL, on_journal,
+    "narration to the journal" },
 };
 
 enum { OPTIONS = sizeof(options) / sizeof(options[0]) };
@@ -131,7 +152,8 @@ static void help(void) {
          "Runs jobs that are created over HTTP, and streams what they "
          "say.\n\n");
   for (size_t i = 0; i < OPTIONS; i++) {
-    snprintf(left, sizeof(left), "%s %s", options[i].name,
+    snprintf(left, sizeof(left), "%s%s%s", options[i].name,
+             options[i].value == NULL || options[i].value[0] == '[' ? "" : " ",
              options[i].value != NULL ? options[i].value : "");
     printf("  %-23s%s\n", left, options[i].help);
   }
@@ -170,7 +192,7 @@ static int take(given_t *given, int argc, char **argv, int *at) {
     jobsrvd_complain("%s takes no value", option->name);
     return -1;
   }
-  if (option->value != NULL && value == NULL) {
+  if (option->value != NULL && option->value[0] != '[' && value == NULL) {
     if (*at == argc) {
       jobsrvd_complain("%s: expected %s", option->name, option->value);
       return -1;

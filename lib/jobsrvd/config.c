@@ -5,6 +5,7 @@
 #include "console.h"
 #include "demo_ops.h"
 #include "limits.h"
+#include "logs.h"
 #include "program.h"
 
 #include <stdlib.h>
@@ -14,6 +15,7 @@ enum { MAX_CONFIG = 4 * 1024 * 1024, MAX_DEPTH = 32 };
 
 static const char *const config_names[] = {
   "listen", "limits", "allow_hosts", "allow_origins", "operations", "console",
+  "log_file", "syslog", "journal",
   NULL
 };
 
@@ -137,7 +139,8 @@ static int parse_root(jobsrvd_settings_t *settings,
       parse_list(root, "allow_origins", jobsrvd_origin_mistake,
                  &settings->allow_origins, place) != 0 ||
       parse_limits(settings, root, place) != 0 ||
-      jobsrvd_console_parse(&settings->console, root, place) != 0)
+      jobsrvd_console_parse(&settings->console, root, place) != 0 ||
+      jobsrvd_logs_parse(&settings->logs, root, place) != 0)
     return -1;
   return parse_operations(settings, root, place);
 }

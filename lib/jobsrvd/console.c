@@ -76,18 +76,27 @@ static int parse_word(json_t *object,
   return 0;
 }
 
+int jobsrvd_level_parse(json_t *object, jobsrvd_place_t *place, int *level) {
+  int found = -1;
+
+  if (parse_word(object, "level", levels, level_phrase, place, &found) != 0)
+    return -1;
+  if (found >= 0)
+    *level = found + JOBSRV_TRACE;
+  return 0;
+}
+
 static int parse_inside(jobsrvd_console_t *console,
                         json_t *object,
                         jobsrvd_place_t *place) {
   static const char *const names[] = { "form",   "voice",    "level",
                                        "fields", "progress", NULL };
   int form = console->form, voice = console->voice;
-  int level = JOBSRV_INFO - JOBSRV_TRACE;
 
   if (jobsrvd_place_only(place, object, names) != 0 ||
       parse_word(object, "form", forms, form_phrase, place, &form) != 0 ||
       parse_word(object, "voice", voices, voice_phrase, place, &voice) != 0 ||
-      parse_word(object, "level", levels, level_phrase, place, &level) != 0 ||
+      jobsrvd_level_parse(object, place, &console->level) != 0 ||
       jobsrvd_place_flag(place, object, "fields", &console->fields) != 0 ||
       jobsrvd_place_flag(place, object, "progress", &console->progress) != 0)
     return -1;
@@ -95,7 +104,6 @@ static int parse_inside(jobsrvd_console_t *console,
     console->form = form;
   if (!console->voice_given)
     console->voice = voice;
-  console->level = level + JOBSRV_TRACE;
   return 0;
 }
 

@@ -21,6 +21,9 @@ int jobsrvd_console_parse(jobsrvd_console_t *console,
                           json_t *root,
                           jobsrvd_place_t *place);
 
+/* "level" of an object, if it is there: a jobsrv_level_t. Likewise. */
+int jobsrvd_level_parse(json_t *object, jobsrvd_place_t *place, int *level);
+
 /* Adds it to a server, unless there is to be none. 0 or a negative code. */
 int jobsrvd_console_add(const jobsrvd_console_t *console, jobsrv_t *srv);
 

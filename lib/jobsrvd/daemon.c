@@ -4,6 +4,7 @@
 
 #include "console.h"
 #include "demo_ops.h"
+#include "logs.h"
 #include "program.h"
 
 #include <errno.h>
@@ -31,7 +32,8 @@ typedef struct running_s {
   uv_loop_t loop;
   jobsrv_t *srv;
   jobsrv_sse_t *sse;
-  uv_signal_t signals[2];
+  jobsrv_sink_t *log_file; /* NULL: none */
+  uv_signal_t signals[3];
   int n_signals; /* initialised */
   int asked;     /* signals seen */
 } running_t;
@@ -60,28 +62,40 @@ static void on_closed(jobsrv_t *srv, void *data) {
     uv_close((uv_handle_t *) &running->signals[i], NULL);
 }
 
+static void close_server(running_t *running) {
+  running->log_file = NULL; /* it goes with the server */
+  jobsrv_close(running->srv, on_closed, running);
+}
+
 static void on_drained(jobsrv_t *srv, void *data) {
-  jobsrv_close(srv, on_closed, data);
+  (void) srv;
+  close_server(data);
 }
 
 static void on_signal(uv_signal_t *handle, int number) {
   running_t *running = handle->data;
 
-  (void) number;
+  if (number == SIGHUP) {
+    if (running->log_file != NULL)
+      (void) jobsrv_file_reopen(running->log_file);
+    return;
+  }
   running->asked++;
   if (running->asked == 1)
     (void) jobsrv_drain(running->srv, DRAIN_MS, on_drained, running);
   else if (running->asked == 2)
     (void) jobsrv_drain(running->srv, HURRY_MS, NULL, NULL);
   else
-    jobsrv_close(running->srv, on_closed, running);
+    close_server(running);
 }
 
+/* SIGHUP only if there is a file to open again; else it ends the process. */
 static int watch_signals(running_t *running) {
-  static const int numbers[] = { SIGTERM, SIGINT };
+  static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+  int n = running->log_file != NULL ? 3 : 2;
   int err = 0;
 
-  for (int i = 0; i < 2 && err == 0; i++) {
+  for (int i = 0; i < n && err == 0; i++) {
     err = uv_signal_init(&running->loop, &running->signals[i]);
     if (err != 0)
       break;
@@ -111,6 +125,9 @@ static int complain_about(const char *what, int err) {
 static int set_up(running_t *running, const jobsrvd_settings_t *settings) {
   int err;
 
+  err = jobsrvd_logs_add(&settings->logs, running->srv, &running->log_file);
+  if (err != 0)
+    return err;
   err = watch_signals(running);
   if (err != 0)
     return complain_about("cannot watch signals", err);
@@ -175,7 +192,7 @@ int jobsrvd_run(const jobsrvd_settings_t *settings) {
   if (err == 0)
     err = listen_all(&running, &settings->listen);
   if (err != 0)
-    jobsrv_close(running.srv, on_closed, &running);
+    close_server(&running);
   (void) uv_run(&running.loop, UV_RUN_DEFAULT);
   (void) uv_loop_close(&running.loop);
   return err != 0 ? 1 : 0;

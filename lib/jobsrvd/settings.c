@@ -2,6 +2,7 @@
 
 #include "settings.h"
 
+#include "logs.h"
 #include "program.h"
 
 #include <arpa/inet.h>
@@ -30,6 +31,7 @@ void jobsrvd_settings_free(jobsrvd_settings_t *settings) {
   settings->programs = NULL;
   free(settings->token);
   settings->token = NULL;
+  jobsrvd_logs_free(&settings->logs);
 }
 
 void *jobsrvd_must_alloc(size_t count, size_t size) {

@@ -25,6 +25,27 @@ typedef struct jobsrvd_console_s {
   int progress;
 } jobsrvd_console_t;
 
+/* Texts are owned; NULL and 0 stand for what the library takes then. */
+typedef struct jobsrvd_logs_s {
+  char *file;         /* NULL: none */
+  int file_given;     /* by the command line */
+  uint64_t max_bytes;
+  uint32_t keep;
+  int file_level;
+  int file_progress;
+  int syslog;         /* 1: there, too */
+  int facility;
+  char *syslog_path;
+  char *app_name;
+  char *sd_id;
+  uint32_t max_message;
+  int syslog_level;
+  int journal;
+  char *journal_path;
+  char *identifier;
+  int journal_level;
+} jobsrvd_logs_t;
+
 typedef struct jobsrvd_settings_s {
   jobsrvd_list_t listen;
   jobsrvd_list_t allow_hosts;
@@ -35,6 +56,7 @@ typedef struct jobsrvd_settings_s {
   char *token;                 /* NULL: none is asked for */
   int demo;
   jobsrvd_console_t console;
+  jobsrvd_logs_t logs;
   jobsrvd_program_t *programs; /* in order of the file */
 } jobsrvd_settings_t;
 

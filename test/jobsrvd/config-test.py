@@ -45,7 +45,37 @@ MISTAKES = [
     ("a string", '@"x"', "expected an object, not a string"),
     ("unknown member", '{\n  "operation": @{}\n}',
      'unknown member "operation": expected one of listen, limits, '
-     "allow_hosts, allow_origins, operations, console"),
+     "allow_hosts, allow_origins, operations, console, log_file, syslog, "
+     "journal"),
+    # files and daemons
+    ("log_file a string", '{ "log_file": @"x" }',
+     "expected an object, not a string"),
+    ("log_file without a path", '{ "log_file": @{ "keep": 3 } }',
+     'expected a member "path"'),
+    ("log_file with an empty path", '{ "log_file": { "path": @"" } }',
+     "expected a text"),
+    ("unknown member of log_file", '{ "log_file": { "mode": @7 } }',
+     'unknown member "mode": expected one of path, max_bytes, keep, level, '
+     "progress"),
+    ("log_file that keeps nothing",
+     '{ "log_file": { "path": "x", "keep": @0 } }', None),
+    ("log_file of no bytes",
+     '{ "log_file": { "path": "x", "max_bytes": @0 } }', None),
+    ("log_file with an unknown level",
+     '{ "log_file": { "path": "x", "level": @"loud" } }',
+     "expected trace, debug, info, warn, error, fatal or mute"),
+    ("syslog not an object", '{ "syslog": @true }',
+     "expected an object, not true"),
+    ("syslog with an unknown facility",
+     '{ "syslog": { "facility": @"kern" } }',
+     "expected user, mail, daemon, auth, syslog, lpr, news, uucp, cron, "
+     "authpriv, ftp or local0 to local7"),
+    ("syslog with short messages", '{ "syslog": { "max_message": @479 } }',
+     None),
+    ("journal with a number", '{ "journal": { "path": @1 } }',
+     "expected a string, not an integer"),
+    ("unknown member of the journal", '{ "journal": { "name": @"x" } }',
+     'unknown member "name": expected one of path, identifier, level'),
     # console
     ("console not an object", '{ "console": @"text" }',
      "expected an object, not a string"),

@@ -699,6 +699,127 @@ class Alone(unittest.TestCase):
         self.assertEqual(0, daemon.stop())
         self.assertNotIn("info", daemon.told())
 
+    def lines_of(self, path):
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        self.assertTrue(text == "" or text.endswith("\n"))
+        return [json.loads(line) for line in text.splitlines()]
+
+    def test_a_log_file_has_one_object_a_line(self):
+        path = self.path("jobs.log", "{}\n")
+        config = self.path("log.json", json.dumps(
+            {"log_file": {"path": "not/this/one", "progress": True}}))
+        daemon = self.start("--demo", "--console=none", "--config", config,
+                            "--log-file", path)
+        daemon.until(daemon.submit("echo", lines=["a\nb \u001b"]), "completed")
+        daemon.until(daemon.submit("progress", total=2), "completed")
+        self.assertEqual(0, daemon.stop())
+        events = self.lines_of(path)[1:]
+        self.assertIn("a\nb \u001b", [e.get("human") for e in events])
+        self.assertEqual({"state", "narration", "progress", "end"},
+                         {e["type"] for e in events})
+        self.assertEqual("", daemon.told())
+
+    def test_sighup_opens_the_log_file_again(self):
+        path = self.path("hup.log", "")
+        daemon = self.start("--demo", "--log-file=" + path)
+        daemon.until(daemon.submit("echo", lines=["first"]), "completed")
+        os.rename(path, path + ".old")
+        daemon.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + PATIENCE
+        while not os.path.exists(path) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        daemon.until(daemon.submit("echo", lines=["second"]), "completed")
+        self.assertEqual(0, daemon.stop())
+        self.assertIn("first",
+                      [e.get("human") for e in self.lines_of(path + ".old")])
+        told = [e.get("human") for e in self.lines_of(path)]
+        self.assertIn("second", told)
+        self.assertNotIn("first", told)
+
+    def test_a_log_file_is_moved_away_by_size(self):
+        path = self.path("size.log", "")
+        config = self.path("size.json", json.dumps({"log_file": {
+            "path": path, "max_bytes": 2000, "keep": 2, "level": "info"}}))
+        daemon = self.start("--demo", "--config", config)
+        daemon.until(daemon.submit("flood", n=100, size=100), "completed")
+        self.assertEqual(0, daemon.stop())
+        for name in path, path + ".1", path + ".2":
+            self.assertLessEqual(len(self.lines_of(name)), 20)
+            self.assertLessEqual(os.path.getsize(name), 2000)
+        self.assertFalse(os.path.exists(path + ".3"))
+
+    def test_a_full_log_file_is_told_once_and_stops_no_job(self):
+        daemon = self.start("--demo", "--console=none",
+                            "--log-file=/dev/full")
+        daemon.until(daemon.submit("echo", lines=["a"]), "completed")
+        deadline = time.monotonic() + PATIENCE
+        while not daemon.told() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        daemon.until(daemon.submit("echo", lines=["b"]), "completed")
+        self.assertEqual(0, daemon.stop())
+        self.assertEqual("jobsrvd: /dev/full: no space left on device; "
+                         "trying on\n", daemon.told())
+
+    def test_a_log_file_that_cannot_be_opened_is_told(self):
+        for path, what in ((self.folder, "directory"),
+                           (self.folder + "/no/log", "no such file")):
+            done = subprocess.run(
+                [JOBSRVD, "--listen", "127.0.0.1:0", "--log-file", path],
+                capture_output=True, timeout=PATIENCE, check=False)
+            self.assertEqual(1, done.returncode)
+            self.assertIn("cannot log to " + path, done.stderr.decode())
+            self.assertIn(what, done.stderr.decode())
+
+    def test_syslog_and_the_journal_get_what_is_said(self):
+        paths = [os.path.join(self.folder, name)
+                 for name in ("syslog.sock", "journal.sock")]
+        sockets = [socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                   for _ in paths]
+        for end, path in zip(sockets, paths):
+            end.bind(path)
+            end.settimeout(PATIENCE)
+            self.addCleanup(end.close)
+        config = self.path("daemons.json", json.dumps({
+            "syslog": {"path": paths[0], "facility": "user",
+                       "app_name": "app", "sd_id": "mine@1",
+                       "max_message": 4000, "level": "info"},
+            "journal": {"path": paths[1], "identifier": "me",
+                        "level": "info"}}))
+        daemon = self.start("--demo", "--config", config, "--syslog=local3",
+                            "--journal")
+        job = daemon.submit("echo", lines=["x" * 5000])
+        daemon.until(job, "completed")
+        self.assertEqual(0, daemon.stop())
+
+        def until(end, part):
+            while True:
+                message = end.recv(65536)
+                if part in message:
+                    return message
+
+        said = until(sockets[0], b'action="echo"')
+        self.assertLessEqual(len(said), 4000)
+        self.assertTrue(said.startswith(b"<158>1 "), said)
+        self.assertIn(b" app ", said)
+        self.assertIn(b"[mine@1 ", said)
+        self.assertIn(job.encode(), said)
+        said = until(sockets[1], b"JOBSRV_ACTION=echo\n")
+        self.assertIn(b"SYSLOG_IDENTIFIER=me\n", said)
+        self.assertIn(b"MESSAGE=" + b"x" * 5000 + b"\n", said)
+        self.assertIn(b"JOBSRV_JOB_ID=" + job.encode() + b"\n", said)
+
+    def test_mistakes_of_the_log_options_are_told(self):
+        for args, what in (
+                (["--syslog=kern"], "--syslog=kern: expected user, mail"),
+                (["--syslog", "local0"], 'unexpected argument "local0"'),
+                (["--journal=x"], "--journal takes no value"),
+                (["--log-file="], "--log-file: expected a path")):
+            done = subprocess.run([JOBSRVD] + args, capture_output=True,
+                                  timeout=PATIENCE, check=False)
+            self.assertEqual(2, done.returncode)
+            self.assertIn(what, done.stderr.decode())
+
     def colours(self, **environment):
         """Whether a daemon whose standard error is a terminal uses them."""
         master, slave = os.openpty()
