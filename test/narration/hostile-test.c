@@ -240,7 +240,8 @@ static void a_file_has_one_line_for_each(void **state) {
 
 /* ---- text ---- */
 
-static void assert_text_lines(char *text) {
+/* Each is shown, in its order, on a line without what data says. */
+static size_t assert_text_lines(char *text) {
   size_t shown = 0, lines = 0;
   char *line, *rest = text;
 
@@ -248,18 +249,64 @@ static void assert_text_lines(char *text) {
     hostile_harmless(line, strlen(line));
     lines++;
     if (shown < HOSTILE && strstr(line, hostile_shown(shown)) != NULL &&
-        strstr(line, "rows") == NULL)
+        strstr(line, "{\"k\":") == NULL)
       shown++;
   }
   assert_int_equal(shown, HOSTILE);
-  assert_int_equal(lines, 2 * HOSTILE + 4); /* and what became of the job */
+  return lines;
 }
 
-static void a_console_of_text_shows_them_escaped_on_one_line(void **state) {
-  char *text = console_of(JOBSRV_CONSOLE_TEXT);
+static void a_console_shows_them_escaped_on_one_line(void **state) {
+  static const jobsrv_console_form_t forms[] = {
+    JOBSRV_CONSOLE_TEXT, JOBSRV_CONSOLE_BRACKETS, JOBSRV_CONSOLE_MESSAGE,
+    JOBSRV_CONSOLE_BLOCK,
+  };
+  enum { EVENTS = 2 * HOSTILE + 4 }; /* and what became of the job */
 
   (void) state;
-  assert_text_lines(text);
+  for (size_t i = 0; i < 4; i++) {
+    char *text = console_of(forms[i]);
+
+    assert_int_equal(assert_text_lines(text),
+                     forms[i] == JOBSRV_CONSOLE_BLOCK ? 2 * EVENTS : EVENTS);
+    free(text);
+  }
+}
+
+/* The value behind `name`=, which is a JSON string or has nothing to quote. */
+static void assert_logfmt(const char *line, const char *name, size_t i) {
+  const char *at = strstr(line, name);
+  json_t *value, *object = json_object();
+  size_t n;
+
+  assert_non_null(at);
+  at += strlen(name);
+  n = strcspn(at, " ");
+  if (*at == '"')
+    value = json_loads(at, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, NULL);
+  else
+    value = json_stringn(at, n);
+  json_object_set_new(object, name, value);
+  hostile_is(object, name, i);
+  json_decref(object);
+}
+
+static void a_console_of_logfmt_quotes_them(void **state) {
+  char *text = console_of(JOBSRV_CONSOLE_LOGFMT);
+  char *line, *rest = text;
+  size_t i = 0;
+
+  (void) state;
+  while ((line = strsep(&rest, "\n")) != NULL) {
+    hostile_harmless(line, strlen(line));
+    if (strstr(line, " type=narration ") == NULL)
+      continue;
+    assert_logfmt(line, " actor=", i);
+    assert_logfmt(line, " human=", i);
+    assert_logfmt(line, " device=", i);
+    i++;
+  }
+  assert_int_equal(i, HOSTILE);
   free(text);
 }
 
@@ -349,7 +396,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(sinks_and_captures_have_them),
   cmocka_unit_test(a_console_of_json_has_one_line_for_each),
   cmocka_unit_test(a_file_has_one_line_for_each),
-  cmocka_unit_test(a_console_of_text_shows_them_escaped_on_one_line),
+  cmocka_unit_test(a_console_shows_them_escaped_on_one_line),
+  cmocka_unit_test(a_console_of_logfmt_quotes_them),
   cmocka_unit_test(a_nul_is_a_character_like_any_other),
   cmocka_unit_test(a_line_of_a_mebibyte_is_cut_and_says_so),
 };
