@@ -3,6 +3,7 @@
 #include "base/mailbox.h"
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "base/ring.h"
 #include "jobsrv/error.h"
 
@@ -57,7 +58,7 @@ enum {
 
 #ifdef __linux__
 static int open_fds(int fds[2]) {
-  fds[0] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  fds[0] = jobsrv__fd_high(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   fds[1] = fds[0];
   return fds[0] >= 0 ? 0 : -errno;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "core/process_pipes.h"
 #include "core/process_spawn.h"
 
@@ -266,7 +267,8 @@ static int open_outputs(jobsrv__child_t *child, int ends[2]) {
 static int watch_leader(jobsrv__child_t *child) {
   int err;
 
-  child->pidfd = (int) syscall(SYS_pidfd_open, child->pid, 0);
+  child->pidfd =
+      jobsrv__fd_high((int) syscall(SYS_pidfd_open, child->pid, 0));
   if (child->pidfd < 0) {
     if (errno != ESRCH)
       return -errno;

@@ -3,6 +3,7 @@
 #include "core/process_spawn.h"
 
 #include "base/alloc.h"
+#include "base/fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,34 +21,23 @@ enum { REAP_TRIES = 100 }; /* a millisecond each */
 
 /* ---- descriptors ---- */
 
-/* The same file at a number that the child's three do not use. */
-static int raise_fd(int *fd) {
-  int raised;
-
-  if (*fd > STDERR_FILENO)
-    return 0;
-  raised = fcntl(*fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-  if (raised < 0)
-    return -errno;
-  close(*fd);
-  *fd = raised;
-  return 0;
-}
-
 int jobsrv__pipe_open(int fds[2]) {
   int pair[2];
   int err;
 
   if (pipe2(pair, O_CLOEXEC) != 0)
     return -errno;
-  err = raise_fd(&pair[0]);
-  if (err == 0)
-    err = raise_fd(&pair[1]);
+  pair[0] = jobsrv__fd_high(pair[0]);
+  err = pair[0] < 0 ? -errno : 0;
+  pair[1] = jobsrv__fd_high(pair[1]);
+  if (err == 0 && pair[1] < 0)
+    err = -errno;
   if (err == 0 && fcntl(pair[0], F_SETFL, O_NONBLOCK) != 0)
     err = -errno;
   if (err != 0) {
-    close(pair[0]);
-    close(pair[1]);
+    for (int i = 0; i < 2; i++)
+      if (pair[i] >= 0)
+        close(pair[i]);
     return err;
   }
   fds[0] = pair[0];

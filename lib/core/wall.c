@@ -3,6 +3,7 @@
 #include "core/wall.h"
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "core/schedule.h"
 #include "core/server.h"
 
@@ -73,7 +74,8 @@ static int source_open(jobsrv_t *srv, jobsrv__wall_t *wall) {
   wall->fd = -1;
   if (srv->clock->attach != NULL)
     return 0;
-  wall->fd = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+  wall->fd = jobsrv__fd_high(
+      timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC));
   if (wall->fd < 0)
     return -errno;
   err = uv_poll_init(srv->loop, &wall->poll, wall->fd);

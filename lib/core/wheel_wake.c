@@ -2,6 +2,7 @@
 
 #include "core/wheel_wake.h"
 
+#include "base/fd.h"
 #include "core/server.h"
 
 #include <unistd.h>
@@ -38,7 +39,8 @@ static void on_readable(uv_poll_t *handle, int status, int events) {
 static void descriptor_open(jobsrv_t *srv) {
   jobsrv__wheel_wake_t *wake = &srv->wheel_wake;
 
-  wake->fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  wake->fd = jobsrv__fd_high(
+      timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
   if (wake->fd < 0)
     return;
   if (uv_poll_init(srv->loop, &wake->handle.poll, wake->fd) == 0) {

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "narration/lane.h"
 
 #include <errno.h>
@@ -362,6 +363,24 @@ static int ended_init(pthread_cond_t *ended) {
   return -err;
 }
 
+static int open_wake(int wake[2]) {
+  int err;
+
+  if (pipe2(wake, O_CLOEXEC | O_NONBLOCK) != 0)
+    return -errno;
+  wake[0] = jobsrv__fd_high(wake[0]);
+  err = wake[0] < 0 ? -errno : 0;
+  wake[1] = jobsrv__fd_high(wake[1]);
+  if (err == 0 && wake[1] < 0)
+    err = -errno;
+  if (err == 0)
+    return 0;
+  for (int i = 0; i < 2; i++)
+    if (wake[i] >= 0)
+      (void) close(wake[i]);
+  return err;
+}
+
 int jobsrv__writer_new(jobsrv__writer_t **out,
                        const jobsrv_alloc_t *alloc,
                        jobsrv__mailbox_t *mailbox) {
@@ -374,8 +393,8 @@ int jobsrv__writer_new(jobsrv__writer_t **out,
   writer->refs = 1;
   writer->mail.run = on_mail;
   jobsrv__queue_init(&writer->lanes);
-  if (pipe2(writer->wake, O_CLOEXEC | O_NONBLOCK) != 0) {
-    err = -errno;
+  err = open_wake(writer->wake);
+  if (err != 0) {
     jobsrv__free(alloc, writer);
     return err;
   }

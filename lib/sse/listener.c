@@ -3,6 +3,7 @@
 #include "sse/listener.h"
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "sse/conn_state.h"
 
 #include <errno.h>
@@ -81,7 +82,8 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
     return;
   }
   for (i = 0; i < ACCEPTS_A_TURN && listener->fd >= 0; i++) {
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    int fd = jobsrv__fd_high(accept4(listener->fd, NULL, NULL,
+                                     SOCK_NONBLOCK | SOCK_CLOEXEC));
 
     if (fd < 0 && is_passing(errno))
       continue;
@@ -180,7 +182,8 @@ static void remove_file(const jobsrv__listener_t *listener) {
 
 static int open_socket(jobsrv__listener_t *listener) {
   int family = listener->address.u.any.sa_family;
-  int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int fd = jobsrv__fd_high(
+      socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   int err;
 
   if (fd < 0)

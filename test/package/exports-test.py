@@ -28,6 +28,20 @@ NEVER = {"printf", "vprintf", "puts", "putchar", "perror", "exit", "getenv",
          "signal", "uv_signal_start", "system", "popen"}
 
 
+# Nor does one of its parts, whether or not it ends up in the shared one: it
+# has no standard streams, ends nothing, and asks nothing of the process.
+SILENT = NEVER | {
+    "abort", "_exit", "_Exit", "quick_exit", "raise", "__assert_fail",
+    "fprintf", "vfprintf", "dprintf", "vdprintf", "fputs", "fputc", "putc",
+    "fwrite", "fflush", "stdout", "stderr", "stdin", "syslog", "vsyslog",
+    "openlog", "err", "errx", "warn", "warnx", "error", "psignal", "sigaction",
+    "sigprocmask", "bsd_signal", "environ", "__environ", "dlopen", "fork",
+    "newlocale", "uselocale", "localeconv", "tzset", "localtime",
+    "localtime_r", "mktime", "__printf_chk", "__fprintf_chk", "__vfprintf_chk"}
+# llhttp's own: for states that cannot be, and a debug printer nobody calls.
+LLHTTP = {"llhttp.c.o": {"abort"}, "api.c.o": {"abort", "fprintf", "stderr"}}
+
+
 def nm(*arguments):
     got = subprocess.run(["nm", *map(str, arguments)], capture_output=True,
                          text=True, check=True)
@@ -66,6 +80,15 @@ for name in libraries:
     check(name + " keeps to its names in the archive",
           sorted({row[-1] for row in nm("--defined-only", "-g", static)
                   if len(row) == 3 and not row[-1].startswith("jobsrv_")}))
+    debug = any(row[-1] == "jobsrv__wrong_thread" for row in
+                nm("--defined-only", static) if row)
+    said = []
+    for row in nm("-A", "-u", static):
+        part, symbol = row[0].split(":")[-2], row[-1].split("@")[0]
+        if symbol in SILENT and not debug and \
+                symbol not in LLHTTP.get(part, ()):
+            said.append("%s asks for %s" % (part, symbol))
+    check(name + " has no part that speaks or ends the process", said)
     check(name + " leaves the process alone",
           sorted({row[-1].split("@")[0] for row in nm("-D", "-u", shared)}
                  & NEVER))
