@@ -23,7 +23,8 @@
 enum {
   STRING_SIZE = 6 * JOBSRV__PROGRESS_TEXT + 2,
   MEMBERS_SIZE = 4 * JOBSRV__DOUBLE_SIZE + 2 * STRING_SIZE + 128,
-  FRAME_SIZE = MEMBERS_SIZE + 192
+  FRAME_SIZE = MEMBERS_SIZE + 192,
+  PER_TENTH = JOBSRV__PROGRESS_WHOLE / 1000 /* of a percent */
 };
 
 /* ---- rendering ---- */
@@ -208,7 +209,7 @@ static void measure_percent(jobsrv__progress_state_t *progress) {
   double from = progress->from * 10;
   double part = progress->to * 10 - from;
   double tenths = from;
-  double millionths = from * (JOBSRV__PROGRESS_WHOLE / 1000);
+  double millionths = from * PER_TENTH;
 
   value->tenths = JOBSRV__PROGRESS_NO_PERCENT;
   value->millionths = progress->floor_millionths;
@@ -216,8 +217,7 @@ static void measure_percent(jobsrv__progress_state_t *progress) {
     tenths += share(part, value->done, value->total);
     if (value->done < value->total && tenths >= from + part)
       tenths = from + part - 1;
-    millionths += share(part * (JOBSRV__PROGRESS_WHOLE / 1000), value->done,
-                        value->total);
+    millionths += share(part * PER_TENTH, value->done, value->total);
   } else if (from <= 0 && progress->to >= 100) {
     return;
   }
@@ -370,6 +370,10 @@ void jobsrv__progress_ended(jobsrv_job_t *job) {
     fold_up(job, job->log->progress->value.millionths);
 }
 
+static int is_same(double a, double b) {
+  return a <= b && a >= b;
+}
+
 /* 1 if it goes on with the phase that was reported last. */
 static int same_phase(const jobsrv__progress_state_t *progress,
                       const jobsrv_progress_t *given,
@@ -380,8 +384,7 @@ static int same_phase(const jobsrv__progress_state_t *progress,
 
   return progress->is_own && len == value->phase_len &&
          memcmp(phase, value->phase, len) == 0 &&
-         memcmp(&progress->from, &given->from, sizeof(given->from)) == 0 &&
-         memcmp(&progress->to, &to, sizeof(to)) == 0;
+         is_same(progress->from, given->from) && is_same(progress->to, to);
 }
 
 int jobsrv__log_progress(jobsrv_job_t *job, const jobsrv_progress_t *given) {
