@@ -176,6 +176,17 @@ JOBSRV_EXTERN int jobsrv_narrate_event(jobsrv_job_t *job,
                                        const jobsrv_event_t *event);
 
 /*
+ * Narrates what belongs to no job, but to the server or its host: to the
+ * server's sinks alone. Returns as jobsrv_narrate_event(), without EENDED and
+ * ENOCONTEXT.
+ */
+JOBSRV_EXTERN int jobsrv_narrate_server(jobsrv_t *srv,
+                                        const jobsrv_event_t *event);
+
+/* 1 if there is a sink that may want an event of `level` of that kind. */
+JOBSRV_EXTERN int jobsrv_server_narrates(const jobsrv_t *srv, int level);
+
+/*
  * 1 if an event of `level` for `job` (NULL: from the context) would be made.
  * The macros ask before they evaluate their arguments.
  */

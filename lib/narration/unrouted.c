@@ -84,11 +84,8 @@ size_t jobsrv_unrouted(const jobsrv_t *srv, jobsrv_unrouted_t *to, size_t cap) {
 
 /* ---- delivery ---- */
 
-/* On the loop. In memory of its own: a sink may be at another event now. */
-static void deliver(jobsrv_t *srv, const jobsrv_event_t *event) {
+static void count_it(jobsrv_t *srv, const jobsrv_event_t *event) {
   jobsrv__narration_t *narration = srv->narration;
-  jobsrv_event_t mine = *event;
-  jobsrv__buf_t buf;
 
   srv->stats.unrouted++;
   if (narration->unrouted == NULL)
@@ -96,6 +93,14 @@ static void deliver(jobsrv_t *srv, const jobsrv_event_t *event) {
                                          sizeof(*narration->unrouted));
   if (narration->unrouted != NULL)
     count(narration->unrouted, event);
+}
+
+/* On the loop. In memory of its own: a sink may be at another event now. */
+static void deliver(jobsrv_t *srv, const jobsrv_event_t *event) {
+  jobsrv__narration_t *narration = srv->narration;
+  jobsrv_event_t mine = *event;
+  jobsrv__buf_t buf;
+
   if (!jobsrv__sinks_hear(srv, event->level) ||
       !jobsrv__sinks_want(narration, event, NULL))
     return;
@@ -117,6 +122,7 @@ typedef struct sent_s {
   jobsrv__mailbox_t *mailbox; /* keeps the server's memory */
   jobsrv_t *srv;
   size_t reserved;
+  int is_lost; /* it should have had a job */
   _Alignas(max_align_t) char event[];
 } sent_t;
 
@@ -129,15 +135,22 @@ static void sent_free(sent_t *sent) {
   jobsrv__mailbox_unref(mailbox);
 }
 
+static void take(jobsrv_t *srv, const jobsrv_event_t *event, int is_lost) {
+  if (is_lost)
+    count_it(srv, event);
+  deliver(srv, event);
+}
+
 static void on_sent(jobsrv__mail_t *mail, void *owner) {
   sent_t *sent = JOBSRV__CONTAINER(mail, sent_t, mail);
 
   if (owner != NULL && sent->srv->narration != NULL)
-    deliver(owner, (const jobsrv_event_t *) (const void *) sent->event);
+    take(owner, (const jobsrv_event_t *) (const void *) sent->event,
+         sent->is_lost);
   sent_free(sent);
 }
 
-static int post(jobsrv_t *srv, const jobsrv_event_t *event) {
+static int post(jobsrv_t *srv, const jobsrv_event_t *event, int is_lost) {
   size_t human_len = strlen(event->human);
   size_t size = sizeof(sent_t) + jobsrv__event_room(event, human_len);
   sent_t *sent;
@@ -155,6 +168,7 @@ static int post(jobsrv_t *srv, const jobsrv_event_t *event) {
   sent->mailbox = jobsrv__mailbox_ref(srv->mailbox);
   sent->srv = srv;
   sent->reserved = size;
+  sent->is_lost = is_lost;
   (void) jobsrv__event_copy(sent->event, event, human_len);
   err = jobsrv__mailbox_post(srv->mailbox, &sent->mail);
   if (err != 0)
@@ -162,12 +176,9 @@ static int post(jobsrv_t *srv, const jobsrv_event_t *event) {
   return err;
 }
 
-int jobsrv__narrate_unrouted(jobsrv_event_t *event) {
-  jobsrv_t *srv = jobsrv__context_server();
+static int narrate(jobsrv_t *srv, jobsrv_event_t *event, int is_lost) {
   int err;
 
-  if (srv == NULL || atomic_load(&srv->closed))
-    return JOBSRV_ENOCONTEXT;
   if (event->level < srv->options.level)
     return 0;
   err = jobsrv__fields_check(event->fields, event->nfields);
@@ -175,9 +186,31 @@ int jobsrv__narrate_unrouted(jobsrv_event_t *event) {
     return err;
   jobsrv__event_fill(event, NULL, srv);
   if (!jobsrv__on_loop(srv))
-    return post(srv, event);
+    return post(srv, event, is_lost);
   if (srv->narration == NULL)
-    return JOBSRV_ENOCONTEXT;
-  deliver(srv, event);
+    return is_lost ? JOBSRV_ENOCONTEXT : JOBSRV_ECLOSED;
+  take(srv, event, is_lost);
   return 0;
+}
+
+int jobsrv__narrate_unrouted(jobsrv_event_t *event) {
+  jobsrv_t *srv = jobsrv__context_server();
+
+  if (srv == NULL || atomic_load(&srv->closed))
+    return JOBSRV_ENOCONTEXT;
+  return narrate(srv, event, 1);
+}
+
+int jobsrv_server_narrates(const jobsrv_t *srv, int level) {
+  return level >= srv->options.level && jobsrv__sinks_hear(srv, level);
+}
+
+int jobsrv_narrate_server(jobsrv_t *srv, const jobsrv_event_t *event) {
+  jobsrv_event_t mine;
+
+  if (jobsrv__event_read(&mine, event) != 0)
+    return UV_EINVAL;
+  if (!jobsrv_server_narrates(srv, mine.level))
+    return 0;
+  return narrate(srv, &mine, 0);
 }

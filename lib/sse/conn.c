@@ -279,6 +279,10 @@ void jobsrv__conn_wind_up(jobsrv__conn_t *conn) {
     jobsrv__conn_close(conn);
 }
 
+int jobsrv__conn_has_stalled(const jobsrv__conn_t *conn) {
+  return conn->has_stalled;
+}
+
 int jobsrv__conn_is_unix(const jobsrv__conn_t *conn) {
   return conn->is_unix;
 }

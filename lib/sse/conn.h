@@ -84,6 +84,9 @@ void jobsrv__conn_cut(jobsrv__conn_t *conn);
 /* jobsrv_now() of the last write that took anything. */
 uint64_t jobsrv__conn_last_write_ns(const jobsrv__conn_t *conn);
 
+/* Of a stream that is `gone`: 1 when it was cut for not reading. */
+int jobsrv__conn_has_stalled(const jobsrv__conn_t *conn);
+
 /* 1 for a unix socket. */
 int jobsrv__conn_is_unix(const jobsrv__conn_t *conn);
 

@@ -194,6 +194,7 @@ void jobsrv__conn_refuse(jobsrv__conn_t *conn,
   if (exchange->memory == NULL) { /* not even a head */
     exchange->request.conn = conn;
     exchange->request.sse = conn->sse;
+    exchange->request.begun_ns = jobsrv_now(conn->sse->srv);
     exchange->request.method = refused_method(exchange);
     exchange->request.minor = 1;
   }
@@ -283,6 +284,7 @@ static int begin_request(jobsrv__conn_t *conn) {
   jobsrv__conn_deadline(conn, UINT64_MAX);
   request->conn = conn;
   request->sse = conn->sse;
+  request->begun_ns = jobsrv_now(conn->sse->srv);
   rc = jobsrv__request_parse(request, conn->sse->alloc, &exchange->head,
                              exchange->in.data + exchange->at,
                              &exchange->memory);

@@ -116,6 +116,7 @@ struct jobsrv__conn_s {
   uint8_t is_turned_away;
   uint8_t is_unix;
   uint8_t is_shut;       /* our side is ended */
+  uint8_t has_stalled;   /* and was cut for it */
   uint8_t had_request;
 };
 

@@ -2,6 +2,8 @@
 
 #include "sse/conn_state.h"
 
+#include "sse/access.h"
+
 #include <uv.h>
 
 static void wait_for_idle(jobsrv__conn_t *conn) {
@@ -35,6 +37,11 @@ int jobsrv__conn_stream(jobsrv__request_t *request,
   err = jobsrv__buf_append(&buf, first, first_len);
   if (err == 0) {
     request->is_answered = 1;
+    jobsrv__access_answered(request, 200, buf.len);
+    if (conn->stage == JOBSRV__CONN_CLOSED) { /* a sink may close us */
+      jobsrv__buf_free(&buf);
+      return UV_ECONNRESET;
+    }
     conn->closes = closes != 0;
     err = jobsrv__conn_write(conn, buf.data, buf.len);
     if (err == UV_ENOMEM) /* the connection is closed all the same */
@@ -92,6 +99,7 @@ void jobsrv__conn_stream_writable(jobsrv__conn_t *conn) {
 void jobsrv__conn_stream_timeout(jobsrv__conn_t *conn) {
   if (jobsrv__conn_blocked(conn)) {
     conn->sse->stats.stalled++;
+    conn->has_stalled = 1;
     jobsrv__conn_reset(conn);
     return;
   }

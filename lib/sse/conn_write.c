@@ -3,6 +3,7 @@
 #include "sse/conn_state.h"
 
 #include "base/alloc.h"
+#include "sse/access.h"
 
 #include <string.h>
 
@@ -93,6 +94,9 @@ void jobsrv__conn_answer(jobsrv__request_t *request,
   if (status >= 400)
     conn->sse->stats.problems++;
   if (conn->stage == JOBSRV__CONN_CLOSED)
+    return;
+  jobsrv__access_answered(request, status, len);
+  if (conn->stage == JOBSRV__CONN_CLOSED) /* a sink may close us */
     return;
   conn->closes = closes != 0;
   conn->stage = JOBSRV__CONN_HANDLING;

@@ -62,6 +62,8 @@ struct jobsrv__request_s {
   void (*gone)(jobsrv__request_t *request);
   void *data;
 
+  uint64_t begun_ns; /* when its head was complete */
+
   /* route's: what was found, and how far the chain has been passed. */
   const jobsrv__route_t *route;       /* NULL: none */
   const jobsrv__middleware_t *passed; /* NULL: nothing yet */

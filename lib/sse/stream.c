@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
+#include "sse/access.h"
 #include "sse/api.h"
 #include "sse/authorise.h"
 #include "sse/frames.h"
@@ -37,6 +38,8 @@ typedef struct {
   jobsrv__queue_t link;   /* in sse->streams */
   jobsrv_turn_t turn;
   rest_t *rest;           /* NULL: none */
+  uint64_t opened_ns;
+  uint64_t bytes;         /* sent, HTTP's head left out */
   uint32_t left;          /* HTTP/1.0: of the begun frame's content */
   uint32_t end_sent;      /* of the end's bytes, which can be had again */
   uint8_t chunked;
@@ -109,9 +112,12 @@ static void on_leave_turn(jobsrv_turn_t *turn) {
  * The connection does not know the stream any more. Its job is told in a turn
  * of its own: who calls may be anywhere.
  */
-static void stream_free(stream_t *stream) {
+static void stream_free(stream_t *stream, jobsrv__stream_end_t why) {
   jobsrv_sse_t *sse = stream->sse;
 
+  if (stream->watches)
+    jobsrv__access_stream_end(sse, stream->cursor.data, why,
+                              stream->opened_ns, stream->bytes);
   jobsrv_turn_cancel(&stream->turn);
   watchers_remove(sse, stream->cursor.data);
   jobsrv_cursor_detach(&stream->cursor);
@@ -128,20 +134,29 @@ static void stream_free(stream_t *stream) {
 
 static void stream_cut(stream_t *stream) {
   jobsrv__conn_cut(stream->conn);
-  stream_free(stream);
+  stream_free(stream, JOBSRV__STREAM_NO_MEMORY);
 }
 
 /* ---- sending; 1: go on, 0: wait for the socket or gone ---- */
 
+/* Returns as jobsrv__conn_send(); after a negative code the stream is gone. */
+static int64_t put(stream_t *stream, const void *data, size_t len) {
+  int64_t taken = jobsrv__conn_send(stream->conn, data, len);
+
+  if (taken < 0)
+    stream_free(stream, JOBSRV__STREAM_CLIENT);
+  else
+    stream->bytes += (uint64_t) taken;
+  return taken;
+}
+
 /* All of a frame that cannot be had again. */
 static int send_own(stream_t *stream, const char *data, size_t len) {
-  int64_t taken = jobsrv__conn_send(stream->conn, data, len);
+  int64_t taken = put(stream, data, len);
   size_t left;
 
-  if (taken < 0) {
-    stream_free(stream);
+  if (taken < 0)
     return 0;
-  }
   left = len - (size_t) taken;
   if (left == 0)
     return 1;
@@ -164,12 +179,9 @@ static int send_rest(stream_t *stream) {
 
   if (rest == NULL)
     return 1;
-  taken = jobsrv__conn_send(stream->conn, rest->bytes + rest->sent,
-                            rest->len - rest->sent);
-  if (taken < 0) {
-    stream_free(stream);
+  taken = put(stream, rest->bytes + rest->sent, rest->len - rest->sent);
+  if (taken < 0)
     return 0;
-  }
   rest->sent += (uint32_t) taken;
   if (rest->sent < rest->len)
     return 0;
@@ -183,12 +195,10 @@ static int send_chunks(stream_t *stream,
                        const jobsrv_view_t *view,
                        size_t *share) {
   size_t len = view->len < *share ? view->len : *share;
-  int64_t taken = jobsrv__conn_send(stream->conn, view->data, len);
+  int64_t taken = put(stream, view->data, len);
 
-  if (taken < 0) {
-    stream_free(stream);
+  if (taken < 0)
     return 0;
-  }
   if (taken > 0)
     jobsrv_cursor_advance(&stream->cursor, (size_t) taken);
   *share -= (size_t) taken;
@@ -221,11 +231,9 @@ static int send_plain(stream_t *stream,
     content += skip;
   }
   len = stream->left < *share ? stream->left : *share;
-  taken = jobsrv__conn_send(stream->conn, content, len);
-  if (taken < 0) {
-    stream_free(stream);
+  taken = put(stream, content, len);
+  if (taken < 0)
     return 0;
-  }
   stream->left -= (uint32_t) taken;
   if (stream->left == 0)
     skip += JOBSRV_CHUNK_TAIL;
@@ -253,18 +261,16 @@ static void send_end(stream_t *stream) {
   jobsrv__frames_t frames = frames_of(stream);
   char *scratch = stream->sse->scratch;
   size_t len = jobsrv__frames_end(&frames, scratch);
-  int64_t taken = jobsrv__conn_send(stream->conn, scratch + stream->end_sent,
-                                    len - stream->end_sent);
+  int64_t taken = put(stream, scratch + stream->end_sent,
+                      len - stream->end_sent);
 
-  if (taken < 0) {
-    stream_free(stream);
+  if (taken < 0)
     return;
-  }
   stream->end_sent += (uint32_t) taken;
   if (stream->end_sent < len)
     return;
   jobsrv__conn_finish(stream->conn);
-  stream_free(stream);
+  stream_free(stream, JOBSRV__STREAM_DONE);
 }
 
 /* ---- reading ---- */
@@ -330,7 +336,12 @@ static void on_idle(void *data) {
 }
 
 static void on_gone(void *data) {
-  stream_free(data);
+  stream_t *stream = data;
+
+  stream_free(stream, jobsrv__conn_has_stalled(stream->conn)
+                          ? JOBSRV__STREAM_STALLED
+                          : stream->sse->is_closing ? JOBSRV__STREAM_CLOSED
+                                                    : JOBSRV__STREAM_CLIENT);
 }
 
 static const jobsrv__stream_ops_t ops = {
@@ -487,13 +498,15 @@ static void open_stream(jobsrv__request_t *request,
   err = jobsrv__conn_stream(request, headers, HEADERS, sse->scratch, len, &ops,
                             stream);
   if (err != 0) {
-    stream_free(stream);
+    stream_free(stream, JOBSRV__STREAM_CLIENT);
     if (err == UV_ENOMEM)
       jobsrv__refuse_no_memory(request);
     return;
   }
   /* the cursor tells what there is at the end of this turn */
   sse->stats.streams_opened++;
+  stream->opened_ns = jobsrv_now(sse->srv);
+  stream->bytes = len;
   stream->watches = 1;
   jobsrv_job_watch(jobsrv_job_ref(job)); /* last: a hook may close us */
 }

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "sse/access.h"
+
+#include "jobsrv/emit.h"
+#include "sse/conn.h"
+#include "sse/route_table.h"
+
+#include <stdio.h>
+
+enum { METHOD_SIZE = 33, PEER_SIZE = 64 };
+
+static uint64_t since_ms(const jobsrv_sse_t *sse, uint64_t begun_ns) {
+  uint64_t now_ns = jobsrv_now(sse->srv);
+
+  return now_ns > begun_ns ? (now_ns - begun_ns) / 1000000 : 0;
+}
+
+/* Who looks whether we are alive does so all day. */
+static int level_of(const jobsrv__request_t *request, int status) {
+  if (status >= 500)
+    return JOBSRV_WARN;
+  return request->is_open ? JOBSRV_DEBUG : JOBSRV_INFO;
+}
+
+void jobsrv__access_answered(jobsrv__request_t *request,
+                             int status,
+                             size_t bytes) {
+  jobsrv_sse_t *sse = request->sse;
+  const char *route = request->route != NULL ? request->route->pattern : "-";
+  char method[METHOD_SIZE] = "";
+  char peer[PEER_SIZE] = "";
+  char human[METHOD_SIZE + JOBSRV__PATTERN_MAX + 8] = "";
+  jobsrv_field_t fields[] = {
+    jobsrv_field_string("method", method),
+    jobsrv_field_string("route", route),
+    jobsrv_field_u64("status", (uint64_t) status),
+    jobsrv_field_u64("bytes", bytes),
+    jobsrv_field_u64("duration_ms", since_ms(sse, request->begun_ns)),
+    jobsrv_field_string("peer", peer),
+    jobsrv_field_string("principal", request->principal),
+  };
+  jobsrv_event_t event = {
+    .size = sizeof(event),
+    .level = level_of(request, status),
+    .actor = "http",
+    .action = "access",
+    .target = route,
+    .human = human,
+    .request_id = request->request_id,
+    .correlation_id = request->correlation_id,
+    .fields = fields,
+    .nfields = sizeof(fields) / sizeof(fields[0]),
+  };
+
+  if (!jobsrv_server_narrates(sse->srv, event.level))
+    return;
+  (void) snprintf(method, sizeof(method), "%.*s",
+                  request->method_text.data != NULL
+                      ? (int) request->method_text.len
+                      : 1,
+                  request->method_text.data != NULL ? request->method_text.data
+                                                    : "-");
+  jobsrv__conn_peer(request->conn, peer, sizeof(peer));
+  (void) snprintf(human, sizeof(human), "%s %s %d", method, route, status);
+  if (request->principal[0] == '\0')
+    event.nfields--;
+  (void) jobsrv_narrate_server(sse->srv, &event);
+}
+
+static const char *reason_of(jobsrv__stream_end_t why) {
+  static const char *const reasons[] = {
+#define XX(name, text) text,
+    JOBSRV__STREAM_END_MAP(XX)
+#undef XX
+  };
+
+  return reasons[why];
+}
+
+void jobsrv__access_stream_end(const jobsrv_sse_t *sse,
+                               const jobsrv_job_t *job,
+                               jobsrv__stream_end_t why,
+                               uint64_t opened_ns,
+                               uint64_t bytes) {
+  char id[JOBSRV_ID_SIZE] = "";
+  char human[48] = "";
+  jobsrv_field_t fields[] = {
+    jobsrv_field_string("reason", reason_of(why)),
+    jobsrv_field_u64("bytes", bytes),
+    jobsrv_field_u64("duration_ms", since_ms(sse, opened_ns)),
+  };
+  jobsrv_event_t event = {
+    .size = sizeof(event),
+    .level = JOBSRV_INFO,
+    .actor = "http",
+    .action = "stream_end",
+    .human = human,
+    .fields = fields,
+    .nfields = sizeof(fields) / sizeof(fields[0]),
+  };
+
+  if (!jobsrv_server_narrates(sse->srv, event.level))
+    return;
+  if (job != NULL)
+    event.target = jobsrv_job_id(job, id);
+  (void) snprintf(human, sizeof(human), "stream over: %s", reason_of(why));
+  (void) jobsrv_narrate_server(sse->srv, &event);
+}
