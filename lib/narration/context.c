@@ -12,17 +12,14 @@
  * nothing allocated: who enters a context holds the job. What is in force is
  * merged on entering, so that who narrates looks at one frame.
  */
-#if defined(__GNUC__) || defined(__clang__)
-__attribute__((tls_model("initial-exec"))) /* one word, and no call for it */
-#endif
-static _Thread_local const jobsrv_context_t *innermost;
+_Thread_local const jobsrv_context_t *jobsrv__innermost;
 
 jobsrv_job_t *jobsrv_context_job(void) {
-  return innermost != NULL ? innermost->job : NULL;
+  return jobsrv__innermost != NULL ? jobsrv__innermost->job : NULL;
 }
 
 const jobsrv_context_t *jobsrv_context_current(void) {
-  return innermost;
+  return jobsrv__innermost;
 }
 
 /* A frame that begins with nothing but the job. */
@@ -37,11 +34,11 @@ static void begin(jobsrv_context_t *context, jobsrv_job_t *job) {
 static void push(jobsrv_context_t *context, const jobsrv_context_t *outer) {
   /* frames further out are not touched: the caller has them as they were */
   context->outer = (jobsrv_context_t *) (uintptr_t) outer;
-  innermost = context;
+  jobsrv__innermost = context;
 }
 
 void jobsrv_context_enter(jobsrv_context_t *context, jobsrv_job_t *job) {
-  const jobsrv_context_t *outer = innermost;
+  const jobsrv_context_t *outer = jobsrv__innermost;
 
   if (job == NULL)
     *context = (jobsrv_context_t) { .srv = outer != NULL ? outer->srv : NULL };
@@ -53,7 +50,7 @@ void jobsrv_context_enter(jobsrv_context_t *context, jobsrv_job_t *job) {
 }
 
 void jobsrv_context_merge(jobsrv_context_t *context) {
-  const jobsrv_context_t *outer = innermost;
+  const jobsrv_context_t *outer = jobsrv__innermost;
   jobsrv_context_t set = *context;
 
   if (set.job != NULL && (outer == NULL || outer->job != set.job))
@@ -72,15 +69,17 @@ void jobsrv_context_merge(jobsrv_context_t *context) {
 }
 
 void jobsrv_context_leave(jobsrv_context_t *context) {
-  innermost = context->outer;
+  jobsrv__innermost = context->outer;
 }
 
 jobsrv_t *jobsrv__context_server(void) {
-  return innermost != NULL ? innermost->srv : NULL;
+  return jobsrv__innermost != NULL ? jobsrv__innermost->srv : NULL;
 }
 
 uint64_t jobsrv__context_span(const jobsrv_job_t *job) {
-  return innermost != NULL && innermost->job == job ? innermost->span_id : 0;
+  const jobsrv_context_t *at = jobsrv__innermost;
+
+  return at != NULL && at->job == job ? at->span_id : 0;
 }
 
 /* ---- snapshots ---- */
@@ -108,7 +107,7 @@ static const char *put(char **at, const char *text) {
 }
 
 int jobsrv_context_capture(jobsrv_snapshot_t **out) {
-  const jobsrv_context_t *from = innermost;
+  const jobsrv_context_t *from = jobsrv__innermost;
   jobsrv_snapshot_t *snapshot;
   char *at;
 
@@ -166,13 +165,13 @@ void jobsrv_snapshot_enter(jobsrv_context_t *context,
     *context = snapshot->context;
   else
     *context = (jobsrv_context_t) { 0 };
-  push(context, innermost);
+  push(context, jobsrv__innermost);
 }
 
 /* ---- child processes ---- */
 
 void jobsrv_context_env(jobsrv_env_cb cb, void *data) {
-  const jobsrv_context_t *at = innermost;
+  const jobsrv_context_t *at = jobsrv__innermost;
 
   if (at == NULL || at->job == NULL)
     return;

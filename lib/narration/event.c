@@ -53,7 +53,7 @@ const jobsrv_field_t *jobsrv__event_field(const jobsrv_event_t *event,
 void jobsrv__event_fill(jobsrv_event_t *event,
                         const jobsrv_job_t *job,
                         const jobsrv_t *srv) {
-  const jobsrv_context_t *context = jobsrv_context_current();
+  const jobsrv_context_t *context = jobsrv__innermost;
 
   event->wall_ns = jobsrv__wall(srv->clock);
   if (context != NULL && context->job == job) {

@@ -149,6 +149,12 @@ int jobsrv__narrate_unrouted(jobsrv_event_t *event);
 
 /* ---- context.c ---- */
 
+/* The innermost frame of this thread, or NULL: one word, without a call. */
+#if defined(__GNUC__) || defined(__clang__)
+__attribute__((tls_model("initial-exec")))
+#endif
+extern _Thread_local const jobsrv_context_t *jobsrv__innermost;
+
 /*
  * Whose callback this thread is in, or whose sinks a host has named. NULL:
  * none.

@@ -144,7 +144,7 @@ static int tell_end(const jobsrv_span_t *span,
 int jobsrv_span_pass(jobsrv_span_t *span,
                      jobsrv_job_t *job,
                      const jobsrv_span_t *parent) {
-  const jobsrv_context_t *context = jobsrv_context_current();
+  const jobsrv_context_t *context = jobsrv__innermost;
 
   if (job == NULL && context != NULL)
     job = context->job;

@@ -26,7 +26,7 @@ void jobsrv__event_in_span(jobsrv_event_t *event,
 void jobsrv__event_trace(jobsrv_event_t *event,
                          const jobsrv_job_t *job,
                          jobsrv__ids_t *ids) {
-  const jobsrv_context_t *context = jobsrv_context_current();
+  const jobsrv_context_t *context = jobsrv__innermost;
   uint32_t attempt;
 
   if (event->trace_id != NULL || event->span_id != NULL)

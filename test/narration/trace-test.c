@@ -311,6 +311,85 @@ static void each_attempt_has_a_span(void **state) {
   world_close(&world);
 }
 
+static int try(jobsrv_job_t *job, void *data) {
+  (void) data;
+  (void) jobsrv_info(NULL, "try", "attempt");
+  return jobsrv_job_fail(job, "no", NULL);
+}
+
+static int run(jobsrv_job_t *job, void *data) {
+  (void) job;
+  (void) data;
+  return jobsrv_info(NULL, "try", "on a thread");
+}
+
+static jobsrv_job_t *submit_traced(world_t *world,
+                                   jobsrv_operation_t *operation) {
+  jobsrv_job_t *job = NULL;
+  jobsrv_spec_t spec;
+
+  operation->name = "op";
+  assert_ok(jobsrv_operation_add(world->srv, operation));
+  jobsrv_spec_init(&spec);
+  spec.operation = "op";
+  spec.traceparent = PARENT;
+  assert_ok(jobsrv_submit(world->srv, &spec, NULL, &job));
+  return job;
+}
+
+static void events_are_in_the_attempt_that_says_them(void **state) {
+  jobsrv_operation_t operation;
+  const jobsrv_event_t *event;
+  jobsrv_capture_t *seen;
+  jobsrv_job_t *job;
+  world_t world;
+  char span[17];
+
+  (void) state;
+  world_open(&world);
+  assert_ok(jobsrv_capture_new(&seen, world.srv, 0));
+  jobsrv_operation_init(&operation);
+  operation.start = try;
+  operation.retry = (jobsrv_retry_t) { .max_attempts = 3, .backoff_ms = 1 };
+  job = submit_traced(&world, &operation);
+  for (int i = 0; i < 5; i++)
+    world_pass(&world, 1000);
+  assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_FAILED);
+  for (uint32_t i = 0; i < 3; i++) {
+    event = jobsrv_capture_get(seen, &(jobsrv_match_t) { .action = "try" }, i);
+    assert_non_null(event);
+    assert_string_equal(event->span_id,
+                        jobsrv_attempt_span_id(job, i + 1, span));
+    assert_string_equal(event->parent_span_id, trace_of(job).span_id);
+  }
+  assert_string_equal(trace_of(job).attempt_span_id, span);
+  jobsrv_capture_free(seen);
+  world_close(&world);
+}
+
+static void so_are_those_of_a_thread(void **state) {
+  jobsrv_operation_t operation;
+  const jobsrv_event_t *event;
+  jobsrv_capture_t *seen;
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  assert_ok(jobsrv_capture_new(&seen, world.srv, 0));
+  jobsrv_operation_init(&operation);
+  operation.style = JOBSRV_THREAD;
+  operation.run = run;
+  job = submit_traced(&world, &operation);
+  assert_true(run_until(&world.loop, jobsrv_until_ended, job, 5000));
+  event = jobsrv_capture_get(seen, &(jobsrv_match_t) { .action = "try" }, 0);
+  assert_non_null(event);
+  assert_string_equal(event->trace_id, TRACE);
+  assert_string_equal(event->span_id, trace_of(job).attempt_span_id);
+  jobsrv_capture_free(seen);
+  world_close(&world);
+}
+
 static int submit_in(jobsrv_t *srv,
                      const char *traceparent,
                      const char *tracestate) {
@@ -437,6 +516,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(its_own_spec_counts_before_its_parent),
   cmocka_unit_test(a_child_has_its_parents_ids_unless_given),
   cmocka_unit_test(each_attempt_has_a_span),
+  cmocka_unit_test(events_are_in_the_attempt_that_says_them),
+  cmocka_unit_test(so_are_those_of_a_thread),
   cmocka_unit_test(what_is_no_trace_is_refused),
   cmocka_unit_test(it_is_copied_on_its_way_from_other_threads),
   cmocka_unit_test(no_memory_for_it_is_told),
