@@ -63,23 +63,49 @@ char *jobsrv__buf_grow(jobsrv__buf_t *buf, size_t n) {
   return buf->data + buf->len;
 }
 
+static size_t count_digits(uint64_t value) {
+  size_t count = 1;
+
+  for (; value >= 10000; value /= 10000)
+    count += 4;
+  return count + (value >= 10) + (value >= 100) + (value >= 1000);
+}
+
+/* Two digits at a time, from the last. */
+static void put_digits(char *to, size_t len, uint64_t value) {
+  static const char pairs[] =
+      "00010203040506070809101112131415161718192021222324"
+      "25262728293031323334353637383940414243444546474849"
+      "50515253545556575859606162636465666768697071727374"
+      "75767778798081828384858687888990919293949596979899";
+  char *at = to + len;
+
+  for (; value >= 100; value /= 100) {
+    at -= 2;
+    memcpy(at, pairs + 2 * (value % 100), 2);
+  }
+  if (value >= 10)
+    memcpy(to, pairs + 2 * value, 2);
+  else
+    *to = (char) ('0' + value);
+}
+
 size_t jobsrv__u64_format(char to[20], uint64_t value) {
-  char digits[20];
-  size_t at = sizeof(digits);
+  size_t len = count_digits(value);
 
-  do {
-    digits[--at] = (char) ('0' + value % 10);
-    value /= 10;
-  } while (value > 0);
-
-  memcpy(to, digits + at, sizeof(digits) - at);
-  return sizeof(digits) - at;
+  put_digits(to, len, value);
+  return len;
 }
 
 int jobsrv__buf_putu64(jobsrv__buf_t *buf, uint64_t value) {
-  char digits[20];
+  size_t len = count_digits(value);
+  char *to = jobsrv__buf_reserve(buf, len);
 
-  return jobsrv__buf_append(buf, digits, jobsrv__u64_format(digits, value));
+  if (to == NULL)
+    return buf->failed;
+  put_digits(to, len, value);
+  buf->len += len;
+  return 0;
 }
 
 int jobsrv__buf_puti64(jobsrv__buf_t *buf, int64_t value) {

@@ -97,11 +97,11 @@ size_t jobsrv__encode_dropped(char to[JOBSRV__STATE_BODY],
 }
 
 /* `,"key":"text"`, nothing without a text. `key` brings its punctuation. */
-static void member(jobsrv__buf_t *buf,
-                   const char *key,
-                   size_t key_len,
-                   const char *text,
-                   size_t max) {
+static inline void member(jobsrv__buf_t *buf,
+                          const char *key,
+                          size_t key_len,
+                          const char *text,
+                          size_t max) {
   if (text != NULL)
     jobsrv__json_member(buf, key, key_len, text, strlen(text), max);
 }

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/id.h"
 #include "core/job.h"
+#include "narration/plain.h"
 
 /*
  * A JSON string with its quotes, at most `max` bytes of `text` (0: no bound),
@@ -22,12 +23,30 @@ void jobsrv__json_string(jobsrv__buf_t *buf,
                          size_t max);
 
 /* The same behind `key`, which brings its own quotes and punctuation. */
-void jobsrv__json_member(jobsrv__buf_t *buf,
-                         const char *key,
-                         size_t key_len,
-                         const char *text,
-                         size_t len,
-                         size_t max);
+static inline void jobsrv__json_member(jobsrv__buf_t *buf,
+                                       const char *key,
+                                       size_t key_len,
+                                       const char *text,
+                                       size_t len,
+                                       size_t max) {
+  char *to;
+
+  if (max == 0 || len <= max) {
+    to = jobsrv__buf_reserve(buf, key_len + len + 2);
+    if (to == NULL)
+      return;
+    memcpy(to, key, key_len);
+    to += key_len;
+    *to++ = '"';
+    if (jobsrv__copy_plain(to, text, len)) {
+      to[len] = '"';
+      buf->len += key_len + len + 2;
+      return;
+    }
+  }
+  (void) jobsrv__buf_append(buf, key, key_len);
+  jobsrv__json_string(buf, text, len, max);
+}
 
 /* The same into fixed memory: returns the bytes written, at most `cap`. */
 size_t jobsrv__json_string_to(char *to,

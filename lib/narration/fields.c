@@ -9,24 +9,20 @@
 
 #include <uv.h>
 
-static const struct {
-  const char *key;
-  uint8_t len;
-  uint8_t type;
-} well_known[] = {
-#define XX(name, type) { #name, sizeof(#name) - 1, JOBSRV_FIELD_##type },
+enum { NOT_KNOWN = -1, FEW = 32 };
+
+/* The type of a well-known key. The compiler makes words of the names. */
+static int known_type(const char *key, size_t len) {
+#define XX(name, type)                                                        \
+  if (len == sizeof(#name) - 1 && memcmp(key, #name, sizeof(#name) - 1) == 0) \
+    return JOBSRV_FIELD_##type;
   JOBSRV_WELL_KNOWN_MAP(XX)
 #undef XX
-};
+  return NOT_KNOWN;
+}
 
-static int is_well_known(const jobsrv_field_t *field) {
-  size_t len = strlen(field->key);
-
-  for (size_t i = 0; i < sizeof(well_known) / sizeof(well_known[0]); i++)
-    if (well_known[i].len == len && well_known[i].key[0] == field->key[0] &&
-        memcmp(well_known[i].key, field->key, len) == 0)
-      return well_known[i].type == (uint8_t) field->type;
-  return 0;
+static int stands_above(const jobsrv_field_t *field, size_t key_len) {
+  return known_type(field->key, key_len) == (int) field->type;
 }
 
 /* The same letters, as one who writes capitals without . and - would see. */
@@ -57,34 +53,23 @@ int jobsrv__field_name_taken(const char *key) {
   for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
     if (is_alike(members[i], key))
       return 1;
-  for (size_t i = 0; i < sizeof(well_known) / sizeof(well_known[0]); i++)
-    if (is_alike(well_known[i].key, key))
-      return 1;
+#define XX(name, type)                                                        \
+  if (is_alike(#name, key))                                                   \
+    return 1;
+  JOBSRV_WELL_KNOWN_MAP(XX)
+#undef XX
   return begins_alike("field_", key);
 }
 
 const char *jobsrv__field_flat_name(const jobsrv_field_t *field,
                                     char to[JOBSRV__FLAT_NAME]) {
-  if (is_well_known(field) || !jobsrv__field_name_taken(field->key))
+  size_t len = strlen(field->key);
+
+  if (stands_above(field, len) || !jobsrv__field_name_taken(field->key))
     return field->key;
   memcpy(to, "field_", 6);
-  memcpy(to + 6, field->key, strlen(field->key) + 1);
+  memcpy(to + 6, field->key, len + 1);
   return to;
-}
-
-enum { FEW = 64 };
-
-/* A bit for each of the first FEW that is; the others are asked again. */
-static uint64_t well_known_bits(const jobsrv_field_t *fields, size_t n) {
-  uint64_t bits = 0;
-
-  for (size_t i = 0; i < n && i < FEW; i++)
-    bits |= (uint64_t) is_well_known(&fields[i]) << i;
-  return bits;
-}
-
-static int stands_above(uint64_t bits, const jobsrv_field_t *fields, size_t i) {
-  return i < FEW ? (int) (bits >> i & 1) : is_well_known(&fields[i]);
 }
 
 /* A bit for each character that a key may have, below 64 and from there. */
@@ -195,8 +180,8 @@ static int value_put(jobsrv__buf_t *buf,
   case JOBSRV_FIELD_STRING:
     if (text == NULL)
       return jobsrv__buf_puts(buf, "null");
-    jobsrv__json_string(buf, text, field->len ? field->len : strlen(text),
-                        max_text);
+    jobsrv__json_member(buf, "", 0, text,
+                        field->len ? field->len : strlen(text), max_text);
     return buf->failed;
   case JOBSRV_FIELD_I64:
     return jobsrv__buf_puti64(buf, field->as.i64);
@@ -217,8 +202,8 @@ static int value_put(jobsrv__buf_t *buf,
 
 static int pair_put(jobsrv__buf_t *buf,
                     const jobsrv_field_t *field,
+                    size_t len,
                     size_t max_text) {
-  size_t len = strlen(field->key);
   char *to = jobsrv__buf_reserve(buf, len + 3);
 
   if (to == NULL)
@@ -234,28 +219,35 @@ int jobsrv__fields_put(jobsrv__buf_t *buf,
                        const jobsrv_field_t *fields,
                        size_t n,
                        size_t max_text) {
-  uint64_t bits = well_known_bits(fields, n);
+  uint32_t below = 0; /* a bit for each of the first few; the others are asked
+                         again */
   size_t others = 0;
+  size_t len;
   int err;
 
   for (size_t i = 0; i < n; i++) {
-    if (!stands_above(bits, fields, i)) {
+    len = strlen(fields[i].key);
+    if (!stands_above(&fields[i], len)) {
       others++;
+      below |= i < FEW ? (uint32_t) 1 << i : 0;
       continue;
     }
     (void) jobsrv__buf_putc(buf, ',');
-    err = pair_put(buf, &fields[i], max_text);
+    err = pair_put(buf, &fields[i], len, max_text);
     if (err != 0)
       return err;
   }
   if (others == 0)
     return buf->failed;
 
-  (void) jobsrv__buf_puts(buf, ",\"fields\":{");
-  for (size_t i = 0; i < n; i++) {
-    if (stands_above(bits, fields, i))
+  (void) jobsrv__buf_append(buf, ",\"fields\":{", 11);
+  for (size_t i = 0; others > 0; i++) {
+    if (i < FEW && !(below >> i & 1))
       continue;
-    err = pair_put(buf, &fields[i], max_text);
+    len = strlen(fields[i].key);
+    if (i >= FEW && stands_above(&fields[i], len))
+      continue;
+    err = pair_put(buf, &fields[i], len, max_text);
     if (err != 0)
       return err;
     if (--others > 0)
@@ -272,7 +264,7 @@ int jobsrv__fields_object(jobsrv__buf_t *buf,
   for (size_t i = 0; err == 0 && i < n; i++) {
     if (i > 0)
       (void) jobsrv__buf_putc(buf, ',');
-    err = pair_put(buf, &fields[i], 0);
+    err = pair_put(buf, &fields[i], strlen(fields[i].key), 0);
   }
   return err != 0 ? err : jobsrv__buf_putc(buf, '}');
 }

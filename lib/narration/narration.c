@@ -137,10 +137,13 @@ int jobsrv__narration_put(jobsrv_job_t *job,
   int err;
 
   announce(job, dropped_before);
-  err = jobsrv__log_append(job, kind, level, body, len, &json, &json_len);
+  if (!jobsrv__sinks_hear(job->srv, level))
+    event = NULL;
+  err = jobsrv__log_append(job, kind, level, body, len,
+                           event != NULL ? &json : NULL, &json_len);
   if (err == UV_ENOMEM)
     atomic_fetch_add_explicit(&job->dropped, 1, memory_order_relaxed);
-  if (err == 0 && event != NULL && jobsrv__sinks_hear(job->srv, level))
+  if (err == 0 && event != NULL)
     deliver(job, event, json, json_len);
   return err;
 }

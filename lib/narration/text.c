@@ -2,26 +2,17 @@
 
 #include "base/utf8.h"
 #include "narration/encode.h"
+#include "narration/plain.h"
 
 #include <string.h>
 
 static const char hex[] = "0123456789abcdef";
 
-/* Eight bytes at once: 1 if all are printable ASCII other than \ and ". */
-static inline int eight_plain(const char *p) {
-  const uint64_t ones = UINT64_C(0x0101010101010101);
-  const uint64_t tops = ones << 7;
-  uint64_t v, quote, slash, del, low;
+static int eight_plain(const char *p) {
+  uint64_t v;
 
-  memcpy(&v, p, 8);
-  quote = v ^ (ones * '"');
-  slash = v ^ (ones * '\\');
-  del = v ^ (ones * 0x7f);
-  low = v - ones * 0x20;
-  quote = (quote - ones) & ~quote;
-  slash = (slash - ones) & ~slash;
-  del = (del - ones) & ~del;
-  return ((v | low | quote | slash | del) & tops) == 0;
+  memcpy(&v, p, sizeof(v));
+  return jobsrv__eight_plain(v);
 }
 
 static int plain_byte(char c) {
@@ -106,30 +97,6 @@ static size_t cut_text(const char *text,
   kept = jobsrv__utf8_cut(text, len - max > 4 ? max + 4 : len, max);
   *mark_len = jobsrv__cut_mark(mark, len - kept);
   return kept;
-}
-
-void jobsrv__json_member(jobsrv__buf_t *buf,
-                         const char *key,
-                         size_t key_len,
-                         const char *text,
-                         size_t len,
-                         size_t max) {
-  char *to;
-
-  /* what nearly all are: short enough and with nothing to escape */
-  if ((max == 0 || len <= max) && plain_run(text, len) == len) {
-    to = jobsrv__buf_reserve(buf, key_len + len + 2);
-    if (to == NULL)
-      return;
-    memcpy(to, key, key_len);
-    to[key_len] = '"';
-    memcpy(to + key_len + 1, text, len);
-    to[key_len + 1 + len] = '"';
-    buf->len += key_len + len + 2;
-    return;
-  }
-  (void) jobsrv__buf_append(buf, key, key_len);
-  jobsrv__json_string(buf, text, len, max);
 }
 
 void jobsrv__json_string(jobsrv__buf_t *buf,

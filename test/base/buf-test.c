@@ -80,6 +80,40 @@ static void decimals_cover_all_64_bits(void **state) {
   jobsrv__buf_free(&buf);
 }
 
+static void every_count_of_digits_is_right(void **state) {
+  uint64_t power = 1;
+
+  (void) state;
+  for (int digits = 1; digits <= 20; digits++, power *= 10) {
+    const uint64_t values[] = { power - 1, power, power + 1, power * 9 / 7,
+                                digits < 20 ? power * 10 - 1 : UINT64_MAX };
+
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+      char want[32], got[20];
+      int len = snprintf(want, sizeof(want), "%llu",
+                         (unsigned long long) values[i]);
+
+      assert_int_equal(jobsrv__u64_format(got, values[i]), len);
+      assert_memory_equal(got, want, (size_t) len);
+    }
+  }
+}
+
+static void a_number_that_does_not_fit_leaves_no_part(void **state) {
+  jobsrv__buf_t buf;
+
+  (void) state;
+  jobsrv__buf_init(&buf, NULL, 4);
+  assert_err(jobsrv__buf_putu64(&buf, 12345), JOBSRV_ETOOBIG);
+  jobsrv__buf_reset(&buf);
+  assert_err(jobsrv__buf_puti64(&buf, -1234), JOBSRV_ETOOBIG);
+  assert_int_equal(buf.len, 0);
+  jobsrv__buf_reset(&buf);
+  assert_ok(jobsrv__buf_puti64(&buf, -123));
+  assert_bytes(buf.data, buf.len, "-123");
+  jobsrv__buf_free(&buf);
+}
+
 static void the_bound_is_exact_and_sticks(void **state) {
   jobsrv__buf_t buf;
 
@@ -215,6 +249,8 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(growing_keeps_what_is_there),
   cmocka_unit_test(printf_of_any_length_is_whole),
   cmocka_unit_test(decimals_cover_all_64_bits),
+  cmocka_unit_test(every_count_of_digits_is_right),
+  cmocka_unit_test(a_number_that_does_not_fit_leaves_no_part),
   cmocka_unit_test(the_bound_is_exact_and_sticks),
   cmocka_unit_test(a_size_that_cannot_be_is_refused),
   cmocka_unit_test(reserved_room_counts_when_the_caller_says_so),

@@ -220,6 +220,47 @@ static void a_comma_locale_does_not_reach_the_wire(void **state) {
   json_decref(json);
 }
 
+/* Where each stands does not depend on how many are before it. */
+static void many_fields_stand_where_they_belong(void **state) {
+#define XX(name, kind) { .key = #name, .type = JOBSRV_FIELD_##kind },
+  static const jobsrv_field_t known[] = { JOBSRV_WELL_KNOWN_MAP(XX) };
+#undef XX
+  enum { KNOWN = sizeof(known) / sizeof(known[0]), OTHERS = 40 };
+  static char keys[OTHERS][16];
+  jobsrv_field_t fields[OTHERS + KNOWN];
+  jobsrv__buf_t buf;
+  json_t *json, *below;
+  size_t n = 0;
+
+  (void) state;
+  for (size_t i = 0; i < OTHERS; i++) {
+    snprintf(keys[i], sizeof(keys[i]), "other_%zu", i);
+    fields[n++] = jobsrv_field_u64(keys[i], i);
+    if (i < KNOWN) { /* one of them of another type than it is known for */
+      fields[n] = known[i];
+      if (fields[n].type == JOBSRV_FIELD_JSON)
+        fields[n].as.string = "[]";
+      if (i == 3)
+        fields[n] = jobsrv_field_bool(known[i].key, 1);
+      n++;
+    }
+  }
+  jobsrv__buf_init(&buf, NULL, 0);
+  assert_ok(jobsrv__buf_puts(&buf, "{\"first\":1"));
+  assert_ok(jobsrv__fields_put(&buf, fields, n, 0));
+  assert_ok(jobsrv__buf_putc(&buf, '}'));
+  json = json_loadb(buf.data, buf.len, JSON_REJECT_DUPLICATES, NULL);
+  assert_non_null(json);
+  below = json_object_get(json, "fields");
+  assert_int_equal(json_object_size(json), KNOWN - 1 + 2);
+  assert_int_equal(json_object_size(below), OTHERS + 1);
+  for (size_t i = 0; i < OTHERS; i++)
+    assert_int_equal(int_of(below, keys[i]), i);
+  assert_true(json_is_true(json_object_get(below, known[3].key)));
+  json_decref(json);
+  jobsrv__buf_free(&buf);
+}
+
 static void raw_json_is_minified_and_made_harmless(void **state) {
   jobsrv_field_t field = F("raw", JSON, string,
                            " { \"a\" : [ 1 , 2.50 ] ,\n \"t\" :"
@@ -367,6 +408,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(in_fixed_memory_a_string_is_always_closed),
   cmocka_unit_test(numbers_keep_their_value),
   cmocka_unit_test(a_comma_locale_does_not_reach_the_wire),
+  cmocka_unit_test(many_fields_stand_where_they_belong),
   cmocka_unit_test(raw_json_is_minified_and_made_harmless),
   cmocka_unit_test(what_is_no_json_is_refused_and_leaves_no_trace),
   cmocka_unit_test(a_bad_key_is_refused),
