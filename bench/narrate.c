@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * What a line of narration costs: one that is under the level, one with twelve
- * fields on the loop thread that nobody watches, the same from another thread
- * while the loop takes it in, and what GLib's structured log takes for the same
- * twelve fields with a writer that drops them, where GLib is there. Medians of
- * rounds that take turns, and their spread. Never fails.
+ * What a line of narration costs: one under the level; one with twelve fields,
+ * encoded and no more, then on the loop thread without and with a sink, then
+ * from other threads while the loop sleeps and while it reads. Beside it what
+ * GLib's structured log, with a writer that drops, and spdlog's asynchronous
+ * one, with a sink that does, take for the same twelve, where they are there.
+ * Medians of rounds that take turns, and their spread; of the callers' threads
+ * alone. Then how often the loop is woken. Never fails.
  */
 
 #include "jobsrv/jobsrv.h"
+#include "narration/encode.h"
+#include "narration/narration.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -25,21 +29,36 @@
 
 #include <uv.h>
 
-enum { ROUNDS = 15, DISABLED = 2000000, EVENTS = 20000, LOG = 256 * 1024 };
+#ifdef HAVE_SPDLOG
+int bench_spdlog_open(unsigned long queue);
+void bench_spdlog_say(int i);
+void bench_spdlog_close(void);
+#endif
 
-typedef struct {
-  const char *name;
-  double ns[ROUNDS];
-  double mallocs[ROUNDS]; /* for each event; below 0: not counted */
-} figure_t;
+enum {
+  ROUNDS = 15,
+  DISABLED = 2000000,
+  EVENTS = 20000,
+  THREADS = 8,
+  LOG = 256 * 1024
+};
 
 typedef struct {
   uv_loop_t loop;
   jobsrv_t *srv;
   jobsrv_job_t *job;
-  atomic_int done;
-  double ns;
+  jobsrv__buf_t buf;
+  atomic_int left;   /* producers */
 } bench_t;
+
+typedef struct {
+  const char *name;
+  double (*run)(bench_t *bench, int threads);
+  int threads;
+  double ns[ROUNDS];
+  double mallocs[ROUNDS]; /* for each event */
+  double wakes[ROUNDS];   /* for each 1,000 */
+} figure_t;
 
 /* ---- memory that is counted ---- */
 
@@ -75,19 +94,21 @@ static double now_ns(void) {
 
 /* ---- what is measured ---- */
 
-static double empty(bench_t *bench) {
+static double empty(bench_t *bench, int threads) {
   jobsrv_job_t *job = bench->job;
   double start = now_ns();
 
+  (void) threads;
   for (int i = 0; i < DISABLED; i++)
     OPAQUE(job);
   return (now_ns() - start) / DISABLED;
 }
 
-static double disabled(bench_t *bench) {
+static double disabled(bench_t *bench, int threads) {
   jobsrv_job_t *job = bench->job;
   double start = now_ns();
 
+  (void) threads;
   for (int i = 0; i < DISABLED; i++) {
     OPAQUE(job);
     (void) jobsrv_debug(job, "fetch", "got %d of %d", i, DISABLED);
@@ -95,52 +116,137 @@ static double disabled(bench_t *bench) {
   return (now_ns() - start) / DISABLED;
 }
 
+static const char human[] = "got one of seven layers of the image";
+
+/* What is narrated: the same for all of ours. */
+#define EVENT(i)                                                              \
+  {                                                                           \
+    .level = JOBSRV_INFO, .actor = "downloader", .action = "fetch",           \
+    .target = "layer-17", .human = human,                                     \
+    .correlation_id = "corr-6f1a2b3c4d5e", .request_id = "req-0042",          \
+    .file = "bench/narrate.c", .line = 42, .function = "say",                 \
+    JOBSRV_FIELDS(jobsrv_field_string("worker_id", "worker-3"),               \
+                  jobsrv_field_u64("duration_ms", (uint64_t) (i)),            \
+                  jobsrv_field_i64("bytes", 4194304)),                        \
+  }
+
 static int say(jobsrv_job_t *job, int i) {
-  const jobsrv_event_t event = {
-    .level = JOBSRV_INFO, .actor = "downloader", .action = "fetch",
-    .target = "layer-17", .human = "got one of seven layers of the image",
-    .correlation_id = "corr-6f1a2b3c4d5e", .request_id = "req-0042",
-    .file = "bench/narrate.c", .line = 42, .function = "say",
-    JOBSRV_FIELDS(jobsrv_field_string("worker_id", "worker-3"),
-                  jobsrv_field_u64("duration_ms", (uint64_t) i),
-                  jobsrv_field_i64("bytes", 4194304)),
-  };
+  const jobsrv_event_t event = EVENT(i);
 
   return jobsrv_narrate_event(job, &event);
 }
 
-static double on_the_loop(bench_t *bench) {
+/* All that happens before an event has a place to go to. */
+static int encode(bench_t *bench, int i) {
+  const jobsrv_event_t event = EVENT(i);
+  jobsrv_event_t mine;
+  jobsrv__ids_t ids;
+
+  jobsrv__buf_reset(&bench->buf);
+  if (jobsrv__event_read(&mine, &event) != 0)
+    return -1;
+  jobsrv__event_fill(&mine, bench->job, bench->srv);
+  jobsrv__event_trace(&mine, bench->job, &ids);
+  return jobsrv__encode_event(&bench->buf, bench->job, &mine,
+                              sizeof(human) - 1, 65536, 262144);
+}
+
+static double encoding(bench_t *bench, int threads) {
   double start = now_ns();
 
+  (void) threads;
+  for (int i = 0; i < EVENTS; i++)
+    (void) encode(bench, i);
+  return (now_ns() - start) / EVENTS;
+}
+
+static double on_the_loop(bench_t *bench, int threads) {
+  double start = now_ns();
+
+  (void) threads;
   for (int i = 0; i < EVENTS; i++)
     (void) say(bench->job, i);
   return (now_ns() - start) / EVENTS;
 }
 
+static void forget(void *self, const jobsrv_event_t *event) {
+  OPAQUE(event);
+  (void) self;
+}
+
+static double with_sink(bench_t *bench, int unredacted) {
+  static const jobsrv_sink_ops_t ops = { .size = sizeof(ops),
+                                         .event = forget };
+  jobsrv_sink_options_t options;
+  jobsrv_sink_t *sink = NULL;
+  double ns;
+
+  jobsrv_sink_options_init(&options);
+  options.unredacted = unredacted;
+  if (jobsrv_sink_add(bench->srv, &ops, bench, &options, &sink) != 0)
+    return 0;
+  ns = on_the_loop(bench, 0);
+  jobsrv_sink_remove(sink);
+  return ns;
+}
+
+typedef struct {
+  bench_t *bench;
+  double ns;
+} producer_t;
+
+static void on_done(jobsrv_t *srv, void *data) {
+  (void) srv;
+  (void) data;
+}
+
 static void *produce(void *arg) {
-  bench_t *bench = arg;
+  producer_t *mine = arg;
   double start = now_ns();
 
   for (int i = 0; i < EVENTS; i++)
-    while (say(bench->job, i) == JOBSRV_EDROPPED)
+    while (say(mine->bench->job, i) == JOBSRV_EDROPPED)
       sched_yield();
-  bench->ns = (now_ns() - start) / EVENTS;
-  atomic_store(&bench->done, 1);
+  mine->ns = (now_ns() - start) / EVENTS;
+  atomic_fetch_sub(&mine->bench->left, 1);
+  while (jobsrv_post(mine->bench->srv, on_done, NULL) == UV_ENOMEM)
+    ; /* it may be asleep, and has to look */
   return NULL;
 }
 
 /* The inbox holds all of a round, which the loop takes in afterwards. */
-static double off_the_loop(bench_t *bench) {
+static double while_it_sleeps(bench_t *bench, int threads) {
+  producer_t producer = { bench, 0 };
   pthread_t thread;
 
-  atomic_store(&bench->done, 0);
-  if (pthread_create(&thread, NULL, produce, bench) != 0)
+  (void) threads;
+  if (pthread_create(&thread, NULL, produce, &producer) != 0)
     return 0;
   pthread_join(thread, NULL);
-  while (uv_run(&bench->loop, UV_RUN_NOWAIT) != 0 && uv_backend_timeout(
-             &bench->loop) == 0)
-    ;
-  return bench->ns;
+  return producer.ns;
+}
+
+static double while_it_reads(bench_t *bench, int threads) {
+  producer_t producers[THREADS];
+  pthread_t ids[THREADS];
+  double sum = 0;
+  int n = 0;
+
+  atomic_store(&bench->left, threads);
+  for (; n < threads; n++) {
+    producers[n] = (producer_t) { bench, 0 };
+    if (pthread_create(&ids[n], NULL, produce, &producers[n]) != 0) {
+      atomic_fetch_sub(&bench->left, threads - n);
+      break;
+    }
+  }
+  while (atomic_load(&bench->left) > 0)
+    (void) uv_run(&bench->loop, UV_RUN_ONCE);
+  for (int i = 0; i < n; i++) {
+    pthread_join(ids[i], NULL);
+    sum += producers[i].ns;
+  }
+  return n > 0 ? sum / n : 0;
 }
 
 #ifdef HAVE_GLIB
@@ -155,10 +261,11 @@ static GLogWriterOutput drop(GLogLevelFlags level,
   return G_LOG_WRITER_HANDLED;
 }
 
-static double glib(bench_t *bench) {
+static double glib(bench_t *bench, int threads) {
   double start = now_ns();
 
   (void) bench;
+  (void) threads;
   for (int i = 0; i < EVENTS; i++)
     g_log_structured(G_LOG_DOMAIN, G_LOG_LEVEL_INFO, "ACTOR", "downloader",
                      "ACTION", "fetch", "TARGET", "layer-17", "CORRELATION",
@@ -169,20 +276,41 @@ static double glib(bench_t *bench) {
 }
 #endif
 
-static double (*const runs[])(bench_t *) = {
-  empty, disabled, on_the_loop, off_the_loop,
-#ifdef HAVE_GLIB
-  glib,
+#ifdef HAVE_SPDLOG
+static double spdlog(bench_t *bench, int threads) {
+  double start;
+
+  (void) bench;
+  (void) threads;
+  if (bench_spdlog_open(2 * EVENTS) != 0)
+    return 0;
+  start = now_ns();
+  for (int i = 0; i < EVENTS; i++)
+    bench_spdlog_say(i);
+  start = (now_ns() - start) / EVENTS;
+  bench_spdlog_close();
+  return start;
+}
 #endif
-};
 
 static figure_t figures[] = {
-  { .name = "an empty loop" },
-  { .name = "under the level" },
-  { .name = "12 fields, on the loop" },
-  { .name = "12 fields, from another thread" },
+  { .name = "an empty loop", .run = empty },
+  { .name = "under the level", .run = disabled },
+  { .name = "12 fields, encoded", .run = encoding },
+  { .name = "  on the loop", .run = on_the_loop },
+  { .name = "  with a sink", .run = with_sink, .threads = 1 },
+  { .name = "  with a sink, redacted", .run = with_sink },
+  { .name = "  from a thread, the loop sleeps", .run = while_it_sleeps,
+    .threads = 1 },
+  { .name = "  from a thread, the loop reads", .run = while_it_reads,
+    .threads = 1 },
+  { .name = "  from 2 threads", .run = while_it_reads, .threads = 2 },
+  { .name = "  from 8 threads", .run = while_it_reads, .threads = 8 },
 #ifdef HAVE_GLIB
-  { .name = "12 fields, g_log_structured, dropped" },
+  { .name = "  g_log_structured, dropped", .run = glib },
+#endif
+#ifdef HAVE_SPDLOG
+  { .name = "  spdlog, asynchronous, dropped", .run = spdlog },
 #endif
 };
 
@@ -196,15 +324,43 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-static void print(figure_t *figure) {
-  double most = 0;
+static double median(double values[ROUNDS]) {
+  qsort(values, ROUNDS, sizeof(values[0]), by_value);
+  return values[ROUNDS / 2];
+}
 
-  for (int r = 1; r < ROUNDS; r++) /* the first warms up */
-    if (figure->mallocs[r] > most)
-      most = figure->mallocs[r];
-  qsort(figure->ns, ROUNDS, sizeof(figure->ns[0]), by_value);
-  printf("%-38s %8.2f ns   (%.2f .. %.2f)   %.4f allocations\n", figure->name,
-         figure->ns[ROUNDS / 2], figure->ns[0], figure->ns[ROUNDS - 1], most);
+static void print(figure_t *figure) {
+  double mallocs = median(figure->mallocs);
+  double ns = median(figure->ns);
+
+  printf("%-34s %8.2f ns  (%.2f .. %.2f)  %.4f allocations", figure->name,
+         ns, figure->ns[0], figure->ns[ROUNDS - 1], mallocs);
+  if (figure->run == while_it_reads)
+    printf("  %.2f wakes a 1,000", median(figure->wakes));
+  printf("\n");
+}
+
+static uint64_t wakes_of(const bench_t *bench) {
+  jobsrv_stats_t stats = { .size = sizeof(stats) };
+
+  jobsrv_stats(bench->srv, &stats);
+  return stats.wakes;
+}
+
+static void round_of(bench_t *bench, figure_t *figure, int r) {
+  double events = (double) EVENTS * (figure->run == while_it_reads
+                                         ? figure->threads : 1);
+  unsigned long mallocs_before = atomic_load(&mallocs);
+  uint64_t wakes_before = wakes_of(bench);
+
+  figure->ns[r] = figure->run(bench, figure->threads);
+  figure->mallocs[r] =
+      (double) (atomic_load(&mallocs) - mallocs_before) / events;
+  figure->wakes[r] =
+      (double) (wakes_of(bench) - wakes_before) / events * 1000;
+  do
+    (void) uv_run(&bench->loop, UV_RUN_NOWAIT);
+  while (uv_backend_timeout(&bench->loop) == 0);
 }
 
 static int begin(bench_t *bench) {
@@ -227,22 +383,19 @@ static int begin(bench_t *bench) {
 
 int main(void) {
   bench_t bench = { 0 };
-  unsigned long before;
 
   if (begin(&bench) != 0)
     return 0;
+  jobsrv__buf_init(&bench.buf, NULL, 0);
 #ifdef HAVE_GLIB
   g_log_set_writer_func(drop, NULL, NULL);
 #endif
   for (int r = 0; r < ROUNDS; r++)
-    for (int f = 0; f < N; f++) {
-      before = atomic_load(&mallocs);
-      figures[f].ns[r] = runs[f](&bench);
-      figures[f].mallocs[r] = (double) (atomic_load(&mallocs) - before) / EVENTS;
-      (void) uv_run(&bench.loop, UV_RUN_NOWAIT);
-    }
+    for (int f = 0; f < N; f++)
+      round_of(&bench, &figures[f], r);
   for (int f = 0; f < N; f++)
     print(&figures[f]);
+  jobsrv__buf_free(&bench.buf);
   jobsrv_close(bench.srv, NULL, NULL);
   (void) uv_run(&bench.loop, UV_RUN_DEFAULT);
   (void) uv_loop_close(&bench.loop);

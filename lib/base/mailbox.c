@@ -37,6 +37,9 @@ struct jobsrv__mailbox_s {
   jobsrv__mpsc_t queue;
   jobsrv__parcel_cb read;
   unsigned int depth; /* of drains, inside each other */
+  size_t spell;       /* parcels since the last wake */
+  int busy;           /* there were many after the one before */
+  int may_be_shut;    /* by a mail that was run since the ring was open */
   _Atomic uint64_t gate;
   _Atomic uint64_t posts;
   atomic_int awake;
@@ -53,7 +56,10 @@ enum {
   CLOSED = 1,
   TAKEN = 2,
   ONE_POST = 4, /* the count begins at this bit */
-  SETTLES_AFTER = 64 /* parcels: their room is the senders' again */
+  SETTLES_AFTER = 64, /* parcels: their room is the senders' again */
+  LEAST_PATIENCE = 4, /* drains in vain */
+  MOST_PATIENCE = 64,
+  MUCH = 8            /* parcels after a wake */
 };
 
 #ifdef __linux__
@@ -254,16 +260,21 @@ static int run_one(jobsrv__mailbox_t *mailbox, void *owner, size_t *parcels) {
       jobsrv__ring_settle(&mailbox->ring);
     return 1;
   }
+  /* The ring's own word is the senders': not to be looked at for nothing. */
+  if (!mailbox->may_be_shut && jobsrv__mpsc_empty(&mailbox->queue))
+    return 0;
   if (!jobsrv__ring_over(&mailbox->ring))
     return 0;
+  mailbox->may_be_shut = 1;
   mail = take(mailbox);
   if (mail != NULL) {
     mail->run(mail, owner);
     return 1;
   }
   jobsrv__ring_ready(&mailbox->ring);
-  if (jobsrv__mpsc_empty(&mailbox->queue))
-    (void) jobsrv__ring_open(&mailbox->ring);
+  if (jobsrv__mpsc_empty(&mailbox->queue) &&
+      jobsrv__ring_open(&mailbox->ring))
+    mailbox->may_be_shut = 0;
   return 0;
 }
 
@@ -286,42 +297,62 @@ static size_t run(jobsrv__mailbox_t *mailbox,
 
 /*
  * While parcels come, a wake for each would cost more than they do: whoever
- * sends finds `awake` set until the owner has come by in vain. Then it is to
- * be woken again, after one last look for what came in between.
+ * sends finds `awake` set until the owner has come by in vain for some times.
+ * Then it is to be woken again, after one last look for what came in between.
+ * A wake can take its sender longer than it takes the owner to come by often:
+ * when there was much after the last one, more patience is had from the start.
  */
+static int patience_of(jobsrv__mailbox_t *mailbox,
+                       int patience,
+                       size_t parcels) {
+  if (parcels > 0) {
+    if (mailbox->spell < MUCH)
+      mailbox->spell += parcels;
+    return patience > 0 || mailbox->busy ? MOST_PATIENCE : LEAST_PATIENCE;
+  }
+  if (patience > 1)
+    return patience - 1;
+  mailbox->busy = mailbox->spell >= MUCH;
+  mailbox->spell = 0;
+  return 0;
+}
+
 size_t jobsrv__mailbox_drain(jobsrv__mailbox_t *mailbox,
                              void *owner,
                              size_t max,
                              int *lingers) {
+  int patience = lingers != NULL ? *lingers : 0;
   size_t parcels = 0;
   size_t ran = 0;
-  int again;
 
-  if (is_closed(mailbox)) {
-    if (lingers != NULL)
-      *lingers = 0;
+  if (lingers != NULL)
+    *lingers = 0;
+  if (is_closed(mailbox))
     return 0;
-  }
 
   /* A mail may close the mailbox and drop its owner's reference. */
   jobsrv__mailbox_ref(mailbox);
-  if (lingers == NULL || !*lingers)
+  if (patience == 0)
     clear_fd(mailbox);
-  if (lingers != NULL)
+  if (lingers != NULL) {
     ran = run(mailbox, owner, max, &parcels);
-  if (parcels == 0) {
+    patience = patience_of(mailbox, patience, parcels);
+  }
+  if (patience == 0) {
     atomic_exchange(&mailbox->awake, 0);
     ran += run(mailbox, owner, max - ran, &parcels);
+    if (parcels > 0)
+      patience = patience_of(mailbox, 0, parcels);
   }
 
-  again = lingers != NULL && parcels > 0 && !is_closed(mailbox);
-  if (again)
+  if (lingers != NULL && patience > 0 && !is_closed(mailbox)) {
     atomic_exchange(&mailbox->awake, 1);
-  /* What a half-done push hides is not waited for: its post wakes. */
-  else if (ran == max && !is_closed(mailbox) && !jobsrv__mailbox_empty(mailbox))
+    *lingers = patience;
+  } else if (ran == max && !is_closed(mailbox) &&
+             !jobsrv__mailbox_empty(mailbox)) {
+    /* What a half-done push hides is not waited for: its post wakes. */
     jobsrv__mailbox_wake(mailbox);
-  if (lingers != NULL)
-    *lingers = again;
+  }
   jobsrv__mailbox_unref(mailbox);
   return ran;
 }

@@ -106,9 +106,9 @@ void jobsrv__mailbox_wake(jobsrv__mailbox_t *mailbox);
  * again. A mail may post, close the mailbox (the rest is dropped then), or
  * drain in turn.
  *
- * `*lingers`, which may be missing, is set to 1 after parcels, and 0 else: the
- * owner must then come again before it blocks, for nobody wakes it. Where it
- * is 1 that coming is taken to be this one.
+ * `*lingers`, which may be missing and is 0 at first, is more for some time
+ * after parcels: the owner must then come again with it before it blocks, for
+ * nobody wakes it.
  *
  * Returns how many ran, those that a mail drained in turn aside.
  */

@@ -266,7 +266,9 @@ void jobsrv__ring_prefetch(jobsrv__ring_t *ring) {
   /* Only an address is made of it: the segment itself may be gone. */
   from = (uintptr_t) atomic_load_explicit(place_of(ring, places, at),
                                           memory_order_relaxed);
-  from += sizeof(jobsrv__ring_segment_t) + (sizeof(uint64_t) << ring->shift);
+  from += sizeof(jobsrv__ring_segment_t);
+  __builtin_prefetch((const void *) (from + i * sizeof(uint64_t)), 1);
+  from += sizeof(uint64_t) << ring->shift;
   from = (from + JOBSRV__RING_UNIT - 1) & ~(uintptr_t) (JOBSRV__RING_UNIT - 1);
   from += i * JOBSRV__RING_UNIT;
   for (int line = 0; line < FETCHED; line++, from += JOBSRV__RING_UNIT)
