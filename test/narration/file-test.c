@@ -187,6 +187,47 @@ static void each_event_is_its_json_on_one_line(void **state) {
   file_close(&f);
 }
 
+static void keep_json(void *self, const jobsrv_event_t *event) {
+  bytes_add(self, event->json, event->json_len);
+  bytes_add(self, "\n", 1);
+}
+
+static void a_line_is_the_event_as_all_sinks_get_it(void **state) {
+  static const jobsrv_sink_ops_t ops = { .size = sizeof(ops),
+                                         .event = keep_json };
+  static file_t f;
+  jobsrv_field_t fields[64];
+  bytes_t bytes, want = { NULL, 0 };
+  jobsrv_event_t event = {
+    .size = sizeof(event), .level = JOBSRV_FATAL, .actor = "a",
+    .action = "b", .target = "c", .human = "d", .cute = "e", .story = "f",
+    .correlation_id = "g", .request_id = "h", .file = "i", .line = 1,
+    .function = "j", .fields = fields,
+  };
+
+  (void) state;
+#define STRING(key) jobsrv_field_string(key, key)
+#define U64(key) jobsrv_field_u64(key, UINT64_MAX)
+#define JSON(key) jobsrv_field_json(key, "{\"a\":[null]}")
+#define XX(name, type) fields[event.nfields++] = type(#name);
+  JOBSRV_WELL_KNOWN_MAP(XX)
+#undef XX
+#undef STRING
+#undef U64
+#undef JSON
+  file_open(&f);
+  file_add(&f);
+  assert_ok(jobsrv_sink_add(f.world.srv, &ops, &want, NULL, NULL));
+  assert_ok(jobsrv_narrate_event(f.job, &event));
+  file_drain(&f);
+  bytes = read_file(f.path);
+  assert_same_bytes(&bytes, &want);
+  assert_contains(bytes.data, "\"suppressed\":18446744073709551615");
+  bytes_free(&bytes);
+  bytes_free(&want);
+  file_close(&f);
+}
+
 static void it_is_appended_to_with_the_mode_that_was_asked_for(void **state) {
   mode_t mask = umask(0022);
   static file_t f;
@@ -540,6 +581,46 @@ static void a_full_device_is_told_once_and_stops_nobody(void **state) {
   file_close(&f);
 }
 
+/* Slower than we are, and still no part of a line is there twice. */
+static void a_terminal_is_written_as_it_has_room(void **state) {
+  static file_t f;
+  bytes_t bytes = { NULL, 0 };
+  int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  char block[1000];
+  int lines = 0, n = -1;
+
+  (void) state;
+  assert_true(terminal >= 0);
+  assert_int_equal(grantpt(terminal), 0);
+  assert_int_equal(unlockpt(terminal), 0);
+  file_open(&f);
+  f.options.path = ptsname(terminal);
+  file_add(&f);
+  for (int i = 0; i < 1000; i++)
+    assert_ok(jobsrv_narrate(f.job, "n", "%d", i));
+  while (lines < 1000) {
+    struct pollfd ready = { .fd = terminal, .events = POLLIN };
+    ssize_t got;
+
+    assert_int_equal(poll(&ready, 1, 5000), 1);
+    got = read(terminal, block, sizeof(block));
+    assert_true(got > 0);
+    bytes_add(&bytes, block, (size_t) got);
+    for (ssize_t i = 0; i < got; i++)
+      lines += block[i] == '\n';
+  }
+  for (const char *p = bytes.data; (p = strstr(p, "human\":\"")) != NULL;
+       p += 8) {
+    assert_int_equal(atoi(p + 8), n + 1);
+    n++;
+  }
+  assert_int_equal(n, 999);
+  assert_int_equal(f.troubles, 0);
+  bytes_free(&bytes);
+  file_close(&f);
+  close(terminal);
+}
+
 /*
  * In a child, where SIGXFSZ ends the process as it does by default. If anything
  * fails there, the child does not come back but ends with a failure itself.
@@ -753,6 +834,7 @@ static void every_allocation_may_fail(void **state) {
 
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(each_event_is_its_json_on_one_line),
+  cmocka_unit_test(a_line_is_the_event_as_all_sinks_get_it),
   cmocka_unit_test(it_is_appended_to_with_the_mode_that_was_asked_for),
   cmocka_unit_test(the_sink_options_count),
   cmocka_unit_test(a_hundred_thousand_events_are_there_or_told),
@@ -766,6 +848,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_removed_file_is_made_anew_and_that_told),
   ONE_MODE(a_stolen_descriptor_is_neither_written_nor_closed),
   cmocka_unit_test(a_full_device_is_told_once_and_stops_nobody),
+  cmocka_unit_test(a_terminal_is_written_as_it_has_room),
   ONE_MODE(a_full_disk_takes_whole_lines_and_is_written_again),
   cmocka_unit_test(an_unfinished_line_is_finished_or_removed),
   cmocka_unit_test(the_unfinished_line_of_another_writer_is_left),

@@ -22,7 +22,8 @@
 enum {
   FIRST_RETRY_MS = 50,
   LAST_RETRY_MS = 5000,
-  SUFFIX = 16 /* of a file that was moved away */
+  SUFFIX = 16, /* of a file that was moved away */
+  SUFFIXES = 2 * SUFFIX
 };
 
 typedef struct file_s {
@@ -264,7 +265,9 @@ static ssize_t write_lines(file_t *file, const char *data, size_t len) {
     return 0;
   if (n <= 0)
     return fail(file, n < 0 ? (int) n : UV_ENOSPC);
-  lines = (size_t) n == len ? len : finish(file, data, len, (size_t) n, &err);
+  lines = (size_t) n;
+  if (lines < len && file->regular) /* a terminal takes what it has room for */
+    lines = finish(file, data, len, lines, &err);
   if (lines == 0)
     return fail(file, err);
   if (lines == len) {
@@ -337,7 +340,7 @@ int jobsrv__file_outlet(jobsrv__outlet_t **out,
                         uint64_t max_bytes,
                         uint32_t keep) {
   size_t len = strlen(path) + 1;
-  file_t *file = jobsrv__zalloc(alloc, sizeof(*file) + 3 * len + 2 * SUFFIX);
+  file_t *file = jobsrv__zalloc(alloc, sizeof(*file) + 3 * len + SUFFIXES);
   int err;
 
   if (file == NULL)

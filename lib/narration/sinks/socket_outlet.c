@@ -51,7 +51,7 @@ static void disconnect(socket_t *self) {
 
 static int connect_as(socket_t *self, int type) {
   int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  struct stat info;
+  struct stat info = { .st_ino = 0 };
   int err = 0;
 
   fd = fd < 0 ? -errno : jobsrv__descriptor_above(fd);
