@@ -11,7 +11,7 @@
 /*
  * Records wait one by one, so that any of them can be dropped or replaced; the
  * thread takes several into one piece, and what is in that is its alone. The
- * lock is held for copying records, never for writing.
+ * lock is held for exchanging records, never for copying or writing.
  *
  * What was lost is counted in the record that comes behind it, or in the lane
  * when there is none yet, and becomes a notice when its turn comes: that needs
@@ -216,6 +216,7 @@ static void take_held(jobsrv__lane_t *lane, jobsrv__record_t *record) {
   lane->nends = 1;
 }
 
+/* They are copied when the lock is not held: see jobsrv__lane_load(). */
 static void take_several(jobsrv__lane_t *lane) {
   jobsrv__record_t *record;
   size_t cost;
@@ -225,13 +226,23 @@ static void take_several(jobsrv__lane_t *lane) {
     if (record->lost > 0 || lane->nends == JOBSRV__PIECE_RECORDS ||
         record->len > lane->outlet->ops->batch - lane->piece_len)
       return;
-    memcpy(lane->front + lane->piece_len, record->data, record->len);
     lane->piece_len += record->len;
     lane->ends[lane->nends++] = lane->piece_len;
     cost = cost_of(record);
     record_remove(lane, record);
     lane->bytes += cost;
     lane->piece_bytes += cost;
+    jobsrv__queue_push_back(&lane->taken, &record->link);
+  }
+}
+
+void jobsrv__lane_load(jobsrv__lane_t *lane) {
+  char *to = lane->front;
+  jobsrv__record_t *record;
+
+  while ((record = record_of(jobsrv__queue_pop(&lane->taken))) != NULL) {
+    memcpy(to, record->data, record->len);
+    to += record->len;
     jobsrv__free(&lane->writer->alloc, record);
   }
 }
@@ -347,6 +358,7 @@ int jobsrv__lane_new(jobsrv__lane_t **out,
   lane->outlet = outlet;
   lane->options = *options;
   jobsrv__queue_init(&lane->waiting);
+  jobsrv__queue_init(&lane->taken);
   for (size_t i = 0; i < JOBSRV__KEY_LISTS; i++)
     jobsrv__queue_init(&lane->keyed[i]);
   pthread_mutex_lock(&writer->lock);
@@ -361,7 +373,8 @@ void jobsrv__lane_free(jobsrv__lane_t *lane) {
   const jobsrv_alloc_t *alloc = &lane->writer->alloc;
   jobsrv__queue_t *link;
 
-  while ((link = jobsrv__queue_pop(&lane->waiting)) != NULL)
+  while ((link = jobsrv__queue_pop(&lane->waiting)) != NULL ||
+         (link = jobsrv__queue_pop(&lane->taken)) != NULL)
     jobsrv__free(alloc, record_of(link));
   jobsrv__free(alloc, lane->held);
   jobsrv__free(alloc, lane->front);

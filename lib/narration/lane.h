@@ -35,6 +35,7 @@ struct jobsrv__lane_s {
 
   /* the piece that is being put: the thread's while it is unlocked */
   char *front;               /* of BATCH_MAX bytes; NULL if whole */
+  jobsrv__queue_t taken;     /* records that are still to be copied there */
   jobsrv__record_t *held;    /* a record in a piece of its own */
   const char *piece;
   size_t piece_len;
@@ -79,7 +80,7 @@ struct jobsrv__writer_s {
   void *arg;
 };
 
-/* All of these but the last under the lock. */
+/* All of these under the lock, unless they say otherwise. */
 
 /* Has the thread look at its lanes. */
 void jobsrv__writer_wake(jobsrv__writer_t *writer);
@@ -89,6 +90,9 @@ int jobsrv__lane_waits(const jobsrv__lane_t *lane);
 
 /* 1 with the rest of a piece, or the next one. */
 int jobsrv__lane_next(jobsrv__lane_t *lane);
+
+/* The piece as it can be put. The thread's, without the lock. */
+void jobsrv__lane_load(jobsrv__lane_t *lane);
 
 /* What the outlet said to it. */
 void jobsrv__lane_took(jobsrv__lane_t *lane, ssize_t n, uint64_t now_ns);

@@ -184,11 +184,13 @@ static int round_run(round_t *round) {
     if (turn->poke)
       turn->again = lane->outlet->ops->poke(lane->outlet) != 0;
     turn->put = turn->put && (turn->always || round->fds[i].revents != 0);
-    if (turn->put)
-      turn->took = lane->outlet->ops->put(lane->outlet,
-                                          lane->piece + lane->piece_at,
-                                          lane->piece_len - lane->piece_at);
-    moved |= turn->put && turn->took > 0;
+    if (!turn->put)
+      continue;
+    jobsrv__lane_load(lane);
+    turn->took = lane->outlet->ops->put(lane->outlet,
+                                        lane->piece + lane->piece_at,
+                                        lane->piece_len - lane->piece_at);
+    moved |= turn->took > 0;
   }
   return moved;
 }
