@@ -128,7 +128,8 @@ static inline int jobsrv_span_end(jobsrv_span_t *span,
 /*
  * Makes the span, and its job, the context of this thread until
  * jobsrv_context_leave(context). Any number of threads may be in one, and a
- * thread in one of several that are under way. It may end meanwhile.
+ * thread in one of several that are under way. It may end meanwhile; then the
+ * caller holds a reference to the job, as with jobsrv_context_enter().
  */
 JOBSRV_EXTERN void jobsrv_span_enter(jobsrv_context_t *context,
                                      const jobsrv_span_t *span);

@@ -48,23 +48,36 @@ static char *put(char **at, const char *text) {
   return here;
 }
 
-/* What the spec leaves open and a parent job has. */
-static void inherit(jobsrv_spec_t *spec) {
-  const jobsrv__labels_t *labels =
+/* What goes into the block: of the spec, or of the parent job. */
+typedef struct kept_s {
+  const char *correlation_id;
+  const char *request_id;
+  jobsrv__trace_t trace;
+  int is_traced;
+} kept_t;
+
+static void look(const jobsrv_spec_t *spec, kept_t *kept) {
+  const jobsrv__labels_t *above =
       spec->parent_job != NULL ? spec->parent_job->labels : NULL;
 
-  if (labels == NULL)
-    return;
-  if (spec->correlation_id == NULL)
-    spec->correlation_id = labels->correlation_id;
-  if (spec->request_id == NULL)
-    spec->request_id = labels->request_id;
+  kept->correlation_id = spec->correlation_id;
+  kept->request_id = spec->request_id;
+  if (above != NULL && kept->correlation_id == NULL)
+    kept->correlation_id = above->correlation_id;
+  if (above != NULL && kept->request_id == NULL)
+    kept->request_id = above->request_id;
+  kept->is_traced = jobsrv__trace_given(spec, &kept->trace);
 }
 
-static size_t texts_size(const jobsrv_spec_t *spec, const char *name) {
-  size_t size = size_of(spec->principal) + size_of(spec->correlation_id) +
-                size_of(spec->request_id) + size_of(name);
+/* Of all behind the tags. */
+static size_t size_behind(const jobsrv_spec_t *spec,
+                          const kept_t *kept,
+                          const char *name) {
+  size_t size = size_of(spec->principal) + size_of(kept->correlation_id) +
+                size_of(kept->request_id) + size_of(name);
 
+  if (kept->is_traced)
+    size += sizeof(kept->trace) + size_of(kept->trace.state);
   for (size_t i = 0; i < spec->ntags; i++)
     size += size_of(spec->tags[i].key) + size_of(spec->tags[i].value);
   return size;
@@ -81,40 +94,35 @@ static void put_trace(jobsrv__labels_t *labels,
 }
 
 int jobsrv__labels_copy(const jobsrv_alloc_t *alloc,
-                        const jobsrv_spec_t *given,
+                        const jobsrv_spec_t *spec,
                         const char *name,
                         jobsrv__labels_t **out) {
-  jobsrv_spec_t spec = *given;
   jobsrv__labels_t *labels;
-  jobsrv__trace_t trace = { 0 };
-  size_t size = sizeof(*labels) + spec.ntags * sizeof(jobsrv_tag_t);
-  size_t texts;
-  int traced;
+  size_t size = sizeof(*labels) + spec->ntags * sizeof(jobsrv_tag_t);
+  size_t behind;
+  kept_t kept;
   char *at;
 
   *out = NULL;
-  inherit(&spec);
-  traced = jobsrv__trace_given(&spec, &trace);
-  texts = texts_size(&spec, name);
-  if (traced)
-    texts += sizeof(trace) + size_of(trace.state);
-  if (texts == 0)
+  look(spec, &kept);
+  behind = size_behind(spec, &kept, name);
+  if (behind == 0)
     return 0;
-  labels = jobsrv__malloc(alloc, size + texts);
+  labels = jobsrv__malloc(alloc, size + behind);
   if (labels == NULL)
     return UV_ENOMEM;
   at = (char *) labels + size;
   labels->trace = NULL;
-  if (traced)
-    put_trace(labels, &trace, &at);
-  labels->principal = put(&at, spec.principal);
-  labels->correlation_id = put(&at, spec.correlation_id);
-  labels->request_id = put(&at, spec.request_id);
+  if (kept.is_traced)
+    put_trace(labels, &kept.trace, &at);
+  labels->principal = put(&at, spec->principal);
+  labels->correlation_id = put(&at, kept.correlation_id);
+  labels->request_id = put(&at, kept.request_id);
   labels->name = put(&at, name);
-  labels->ntags = spec.ntags;
-  for (size_t i = 0; i < spec.ntags; i++) {
-    labels->tags[i].key = put(&at, spec.tags[i].key);
-    labels->tags[i].value = put(&at, spec.tags[i].value);
+  labels->ntags = spec->ntags;
+  for (size_t i = 0; i < spec->ntags; i++) {
+    labels->tags[i].key = put(&at, spec->tags[i].key);
+    labels->tags[i].value = put(&at, spec->tags[i].value);
   }
   *out = labels;
   return 0;

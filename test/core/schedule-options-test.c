@@ -9,6 +9,8 @@
 static void everything_in_the_spec_is_copied(void **state) {
   char operation[] = "op", payload[] = "{\"n\":1}??", key[] = "key";
   char value[] = "value", principal[] = "who", correlation[] = "corr";
+  char parent[] = "00-0123456789abcdef0011223344556677-00f067aa0ba902b7-01";
+  char trace_state[] = "a=1";
   char request[] = "req", name[] = "nightly", cron[] = "@daily";
   char zone[] = "Europe/Berlin";
   jobsrv_tag_t tags[] = { { key, value } };
@@ -27,6 +29,8 @@ static void everything_in_the_spec_is_copied(void **state) {
   s.spec.principal = principal;
   s.spec.correlation_id = correlation;
   s.spec.request_id = request;
+  s.spec.traceparent = parent;
+  s.spec.tracestate = trace_state;
   s.spec.is_private = 1;
   s.options.name = name;
   s.options.cron = cron;
@@ -35,7 +39,7 @@ static void everything_in_the_spec_is_copied(void **state) {
   memset(operation, 'x', 2);
   memset(payload, 'x', 9);
   key[0] = value[0] = principal[0] = correlation[0] = request[0] = 'x';
-  name[0] = cron[1] = zone[0] = 'x';
+  name[0] = cron[1] = zone[0] = parent[5] = trace_state[0] = 'x';
   memset(tags, 0, sizeof(tags));
   memset(&s.spec, 0, sizeof(s.spec));
   memset(&s.options, 0, sizeof(s.options));
@@ -53,6 +57,9 @@ static void everything_in_the_spec_is_copied(void **state) {
   assert_string_equal(job.principal, "who");
   assert_string_equal(job.correlation_id, "corr");
   assert_string_equal(job.request_id, "req");
+  assert_string_equal(job.trace_id, "0123456789abcdef0011223344556677");
+  assert_string_equal(job.parent_span_id, "00f067aa0ba902b7");
+  assert_string_equal(job.tracestate, "a=1");
   assert_int_equal(job.ntags, 1);
   assert_string_equal(job.tags[0].key, "key");
   assert_string_equal(job.tags[0].value, "value");
