@@ -439,6 +439,7 @@ typedef struct jobsrv_job_info_s {
   char trace_id[33];          /* see jobsrv_job_trace() */
   char parent_span_id[17];    /* "": none */
   uint32_t open_spans;        /* begun, not ended; of an ended job: by then */
+  int is_begun;               /* 1: by jobsrv_begin() */
 } jobsrv_job_info_t;
 
 /* Fills as much of `info` as its size says; texts are lent by the job. */

@@ -43,6 +43,7 @@ static void fill(const jobsrv_job_t *job, jobsrv_job_info_t *info) {
   int ended = jobsrv__job_ended(job);
 
   info->state = jobsrv_job_state(job);
+  info->is_begun = job->operation == NULL;
   info->attempt = job->attempt_no;
   info->max_attempts = limits->retry.max_attempts;
   info->priority = job->priority;

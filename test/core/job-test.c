@@ -39,6 +39,7 @@ static void it_completes_with_a_result(void **state) {
   assert_err(jobsrv_job_complete(job, NULL, 0), JOBSRV_ESETTLED);
   info = fixture_info(job);
   assert_int_equal(info.state, JOBSRV_STATE_COMPLETED);
+  assert_int_equal(info.is_begun, 0);
   assert_string_equal(info.result, "{\"a\":1}");
   assert_int_equal(info.duration_ns, 250000000);
   assert_null(info.error_code);
@@ -56,6 +57,7 @@ static void it_fails_with_a_code_and_a_message(void **state) {
   assert_ok(jobsrv_job_fail(job, "disk_full", "no room for it"));
   info = fixture_info(job);
   assert_int_equal(info.state, JOBSRV_STATE_FAILED);
+  assert_int_equal(info.is_begun, 1);
   assert_string_equal(info.error_code, "disk_full");
   assert_string_equal(info.error_message, "no room for it");
   assert_null(info.cancel_reason);

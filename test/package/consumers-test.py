@@ -2,14 +2,17 @@
 """Hosts outside the tree, built every way there is to use the libraries.
 
 `host` is the first C program of the README: it has to say something and end
-well. `serve` is given a job over HTTP and has to stream it to its end.
+well. `serve` is given a job over HTTP and has to stream it to its end. `export`
+sends one to a collector, and ends well when that has taken it.
 """
+import http.server
 import json
 import os
 import re
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -23,7 +26,7 @@ PROJECT = """
 cmake_minimum_required(VERSION 3.20)
 project(host C CXX)
 set(CMAKE_C_STANDARD 11)
-find_package(jobsrv 0.1 REQUIRED COMPONENTS sse testing)
+find_package(jobsrv 0.1 REQUIRED COMPONENTS sse otlp testing)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv)
 foreach(form shared static)
@@ -38,6 +41,9 @@ foreach(form shared static)
     add_executable(serve-${form}-${language} serve.${language})
     target_link_libraries(serve-${form}-${language}
       jobsrv::sse${suffix} PkgConfig::UV)
+    add_executable(export-${form}-${language} export.${language})
+    target_link_libraries(export-${form}-${language}
+      jobsrv::otlp${suffix} PkgConfig::UV)
   endforeach()
 endforeach()
 """
@@ -53,7 +59,9 @@ add_executable(host host.c)
 target_link_libraries(host jobsrv::jobsrv libuv::uv)
 add_executable(serve serve.c)
 target_link_libraries(serve jobsrv::sse libuv::uv)
-add_custom_target(both DEPENDS host serve)
+add_executable(export export.c)
+target_link_libraries(export jobsrv::otlp libuv::uv)
+add_custom_target(all_of_them DEPENDS host serve export)
 """
 
 
@@ -126,6 +134,39 @@ def run_serve(program, environment):
         process.wait()
 
 
+class Collector(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+
+def run_export(program, environment):
+    """Lets it send to a collector; returns what went wrong."""
+    address = ("127.0.0.1", COLLECTOR_PORT)
+    with http.server.ThreadingHTTPServer(address, Collector) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            got = subprocess.run([str(program)], env=environment, timeout=30,
+                                 check=False)
+        except subprocess.TimeoutExpired:
+            return ["did not end in 30 s"]
+        finally:
+            server.shutdown()
+    return ["ended with %d" % got.returncode] if got.returncode else []
+
+
+RUN = {"host": run_host, "serve": run_serve, "export": run_export}
+MODULES = {"host": "jobsrv", "serve": "jobsrv-sse", "export": "jobsrv-otlp"}
+
+
 def run_daemon(program):
     if program is None:
         return ["no jobsrvd"]
@@ -151,7 +192,7 @@ def works(name, what, program, shared, library_path=None):
     if library_path:
         environment["LD_LIBRARY_PATH"] = str(library_path)
     check("%s runs: %s" % (name, what),
-          (run_host if name == "host" else run_serve)(program, environment))
+          RUN[name](program, environment))
     needed = subprocess.run(["readelf", "-d", str(program)], check=True,
                             capture_output=True, text=True).stdout
     check("%s %s: %s" % (name, "links the shared library" if shared
@@ -163,7 +204,7 @@ def by_pkg_config(folder, lib, static):
     environment = dict(os.environ)
     environment["PKG_CONFIG_PATH"] = str(lib / "pkgconfig")
     form = ["--static"] if static else []
-    for name, module in (("host", "jobsrv"), ("serve", "jobsrv-sse")):
+    for name, module in MODULES.items():
         flags = run("pkg-config", "--cflags", "--libs", *form, module,
                     "libuv", env=environment)
         if flags is None:
@@ -185,7 +226,7 @@ def by_find_package(folder, prefix):
     work = folder / "find_package"
     work.mkdir()
     (work / "CMakeLists.txt").write_text(PROJECT)
-    for name in ("host", "serve"):
+    for name in MODULES:
         text = (folder / (name + ".c")).read_text()
         (work / (name + ".c")).write_text(text)
         (work / (name + ".cxx")).write_text(text)
@@ -194,7 +235,7 @@ def by_find_package(folder, prefix):
         return
     if run("cmake", "--build", work / "b") is None:
         return
-    for name in ("host", "serve"):
+    for name in MODULES:
         for form in ("shared", "static"):
             for language in ("c", "cxx"):
                 what = "%s-%s" % (form, language)
@@ -206,14 +247,14 @@ def by_add_subdirectory(folder):
     work = folder / "add_subdirectory"
     work.mkdir()
     (work / "CMakeLists.txt").write_text(SUBPROJECT)
-    for name in ("host", "serve"):
+    for name in MODULES:
         (work / (name + ".c")).write_text((folder / (name + ".c")).read_text())
     if run("cmake", "-S", work, "-B", work / "b", "-GNinja",
            "-DJOBSRV_SOURCE=%s" % SOURCE) is None:
         return
-    if run("cmake", "--build", work / "b", "--target", "both") is None:
+    if run("cmake", "--build", work / "b", "--target", "all_of_them") is None:
         return
-    for name in ("host", "serve"):
+    for name in MODULES:
         works(name, "add_subdirectory", work / "b" / name, True)
     listed = run("ctest", "-N", "--test-dir", work / "b")
     if listed is not None:
@@ -228,10 +269,13 @@ def by_add_subdirectory(folder):
 def components(folder):
     """Each component holds its part, and no other's."""
     wanted = {
-        "runtime": {"libjobsrv.so.0", "libjobsrv-sse.so.0"},
+        "runtime": {"libjobsrv.so.0", "libjobsrv-sse.so.0",
+                    "libjobsrv-otlp.so.0"},
         "devel": {"libjobsrv.so", "libjobsrv.a", "libjobsrv-sse.so",
                   "libjobsrv-sse.a", "jobsrv.pc", "jobsrv-sse.pc",
-                  "jobsrv.h", "sse.h", "jobsrvConfig.cmake"},
+                  "jobsrv.h", "sse.h", "jobsrvConfig.cmake",
+                  "libjobsrv-otlp.so", "libjobsrv-otlp.a", "jobsrv-otlp.pc",
+                  "otlp.h"},
         "testing": {"libjobsrv-testing.so.0", "libjobsrv-testing.a",
                     "libjobsrv-testing.so", "jobsrv-testing.pc", "testing.h",
                     "testing_sse.h"},
@@ -255,11 +299,16 @@ PORT = free_port()
 SERVE, found = re.subn(r"127\.0\.0\.1:\d+", "127.0.0.1:%d" % PORT,
                        (SOURCE / "test/package/serve.c").read_text())
 check("serve listens where it was told", [] if found == 1 else [SERVE])
+COLLECTOR_PORT = free_port()
+EXPORT, found = re.subn(r"127\.0\.0\.1:\d+", "127.0.0.1:%d" % COLLECTOR_PORT,
+                        (SOURCE / "test/package/export.c").read_text())
+check("export sends where it was told", [] if found == 1 else [EXPORT])
 
 with tempfile.TemporaryDirectory(dir=BUILD) as scratch:
     folder = Path(scratch)
     (folder / "host.c").write_text(readme_host())
     (folder / "serve.c").write_text(SERVE)
+    (folder / "export.c").write_text(EXPORT)
     both = folder / "both"
     archives = folder / "archives"
     if (run("cmake", "--install", BUILD, "--prefix", both) is not None and

@@ -13,7 +13,7 @@ BUILD = Path(os.environ["BUILD_DIR"])
 # A header belongs to the library it is named after, else to jobsrv.
 OWN = {"sse.h": "jobsrv-sse", "sse_auth.h": "jobsrv-sse",
        "sse_route.h": "jobsrv-sse",
-       "testing.h": "jobsrv-testing",
+       "otlp.h": "jobsrv-otlp", "testing.h": "jobsrv-testing",
        "testing_sse.h": "jobsrv-testing"}
 DECLARED = re.compile(r"\bJOBSRV_EXTERN\b[^;{(]*?\b(jobsrv_\w+)\s*[(;\[]")
 ATTRIBUTE = re.compile(r"\bJOBSRV_(NODISCARD\b|PRINTF\s*\([^)]*\))")
@@ -48,7 +48,8 @@ def nm(*arguments):
     return [line.split() for line in got.stdout.splitlines()]
 
 
-declared = {"jobsrv": set(), "jobsrv-sse": set(), "jobsrv-testing": set()}
+declared = {"jobsrv": set(), "jobsrv-sse": set(), "jobsrv-otlp": set(),
+            "jobsrv-testing": set()}
 for header in sorted(INCLUDE.glob("*.h")):
     text = ATTRIBUTE.sub("", COMMENT.sub("", header.read_text()))
     declared[OWN.get(header.name, "jobsrv")].update(DECLARED.findall(text))

@@ -12,7 +12,7 @@ TOP = {"CMakeLists.txt", "LICENSE", "README.md", "include", "lib", "test",
        "bench", "cmake"}
 
 # What the files of a folder may include of ours.
-CORE_HEADERS = r"jobsrv/(?!sse\.h|testing|client\.h)\w+\.h"
+CORE_HEADERS = r"jobsrv/(?!sse\.h|otlp\.h|testing|client\.h)\w+\.h"
 FLOORS = {
     "include/jobsrv": r"jobsrv/\w+\.h",
     "lib/base": r"jobsrv/(alloc|error|export|timer|json)\.h|base/\w+\.h",
@@ -20,15 +20,17 @@ FLOORS = {
     "lib/narration": CORE_HEADERS + r"|(base|core|narration(/sinks)?)/\w+\.h",
     "lib": CORE_HEADERS + r"|(base|core|narration(/sinks)?)/\w+\.h",
     "lib/sse": r"jobsrv/(?!testing|client\.h)\w+\.h|(base|sse)/\w+\.h",
+    "lib/otlp": r"jobsrv/(?!testing|sse|client\.h)\w+\.h"
+                r"|(base|otlp)/\w+\.h",
     "lib/testing": r"jobsrv/\w+\.h|(base|testing)/\w+\.h",
     "lib/jobsrvd": r"jobsrv/(?!testing)\w+\.h",
 }
 # Who may see which library; all may see the C library.
 THIRD = {
     "uv.h": ("lib", "lib/base", "lib/core", "lib/narration", "lib/sse",
-             "lib/testing", "lib/jobsrvd"),
+             "lib/otlp", "lib/testing", "lib/jobsrvd"),
     "jansson.h": ("lib/jobsrvd",),
-    "llhttp.h": ("lib/sse",),
+    "llhttp.h": ("lib/sse", "lib/otlp"),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
