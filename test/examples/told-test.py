@@ -66,6 +66,7 @@ def use(program, folder):
           [] if " ...%s count count: 3 of 3\n" % job[-6:] in console
           and "end: completed\n" in console else [console])
     events = [json.loads(line) for line in lines.read_text().splitlines()]
+    events = [e for e in events if "job_id" in e]
     check("the file tells programs",
           [] if [e["seq"] for e in events] == list(range(1, len(events) + 1))
           and "2 of 3" in [e.get("human") for e in events]
