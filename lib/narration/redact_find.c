@@ -203,7 +203,13 @@ static int value_of(finder *f,
 }
 
 static int ends_authority(char c) {
-  return (c >= 0 && c <= ' ') || c == 0x7f || strchr("/?#\"'<>`|\\", c) != NULL;
+  switch (c) {
+  case '/': case '?': case '#': case '"': case '\'':
+  case '<': case '>': case '`': case '|': case '\\':
+    return 1;
+  default:
+    return (c >= 0 && c <= ' ') || c == 0x7f;
+  }
 }
 
 /* scheme://user:password@host, from its colon; a password may have an @. */
@@ -231,7 +237,8 @@ static int url(finder *f, size_t at) {
 static int on_value(finder *f, size_t at) {
   const jobsrv__redact_name_t *name;
 
-  if (f->text[at] == ':' && has(f, at, "://"))
+  if (f->text[at] == ':' && f->len - at > 2 && f->text[at + 1] == '/' &&
+      f->text[at + 2] == '/')
     return (f->redactor->classes & JOBSRV_REDACT_URL) && url(f, at);
   name = f->redactor->nnames > 0 ? name_before(f, at) : NULL;
   if (name == NULL)
@@ -250,8 +257,9 @@ static int on_bearer(finder *f, size_t at) {
   int digit = 0;
   size_t end;
 
-  if (!word_begins(f, at) || f->len - at < 8 ||
-      strncasecmp(f->text + at, "bearer", 6) != 0 || !is_blank(f->text[start]))
+  if (f->len - at < 8 || (f->text[at + 1] | 0x20) != 'e' ||
+      !word_begins(f, at) || strncasecmp(f->text + at, "bearer", 6) != 0 ||
+      !is_blank(f->text[start]))
     return 0;
   while (start < f->len && is_blank(f->text[start]))
     start++;
@@ -287,9 +295,12 @@ static int on_jwt(finder *f, size_t at) {
 }
 
 static int pem(finder *f, size_t at) {
+  size_t end;
   int open;
-  size_t end = jobsrv__pem_end(f->text, f->len, at, &open);
 
+  if (f->len - at < 2 || f->text[at + 1] != '-')
+    return 0; /* what most are */
+  end = jobsrv__pem_end(f->text, f->len, at, &open);
   return end > 0 && found(f, at, end);
 }
 
