@@ -27,9 +27,10 @@
  * it is about is not the program's to say: a job_id, seq, time, correlation_id
  * or any other type becomes a field like others. Only a span_id is taken, when
  * the trace_id beside it is that of the TRACEPARENT that the program was given.
- * Progress has the members of jobsrv_progress_t. In the last form the actor has
- * 1 to 15 and the action 1 to 30 of [A-Za-z0-9_-]. Whatever is not quite one of
- * these (JSON that jobsrv_json_check() refuses at a depth of 64 too) is plain.
+ * Progress has the members of jobsrv_progress_t; of data, action and payload
+ * are kept. In the last form the actor has 1 to 15 and the action 1 to 30 of
+ * [A-Za-z0-9_-]. Whatever is not quite one of these is plain, JSON too that
+ * jobsrv_json_check() refuses at a depth of 64.
  *
  * A request to stop sends SIGTERM to the group, and SIGKILL after the grace.
  * The job ends when the leader has exited and both pipes are at end of file,

@@ -103,7 +103,8 @@ static void render(const jobsrv__log_t *log, jobsrv__progress_frame_t *frame) {
   p = put(p, "\",\"job_id\":\"");
   p = put(p, log->id);
   p = put(p, "\",");
-  p = put_members(p, value, 0);
+  p = put_members(p, value,
+                  atomic_load_explicit(&log->ended, memory_order_relaxed));
   *p++ = '}';
   frame->json = (uint32_t) (json - frame->bytes);
   frame->json_len = (uint32_t) (p - json);

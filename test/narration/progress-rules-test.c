@@ -321,6 +321,7 @@ static void an_eta_beyond_all_use_is_not_said(void **state) {
 
 static void what_has_ended_takes_no_longer(void **state) {
   watch_t watch;
+  json_t *json;
 
   (void) state;
   watch_open(&watch);
@@ -329,9 +330,18 @@ static void what_has_ended_takes_no_longer(void **state) {
     pass(&watch, 1000);
   }
   assert_shows(&watch, "eta_ms", 10000);
+  json = take(&watch);
+  assert_true(is(number(json, "eta_ms"), 10000));
+  json_decref(json);
+  assert_ok(REPORT(&watch, .done = 11, .total = 20));
+  assert_ok(REPORT(&watch, .done = 12, .total = 20));
   assert_ok(jobsrv_job_complete(watch.job, NULL, 0));
   assert_shows(&watch, "eta_ms", -1);
   assert_shows(&watch, "rate", 1);
+  json = take(&watch);
+  assert_true(is(number(json, "done"), 12));
+  assert_true(is(number(json, "eta_ms"), -1));
+  json_decref(json);
   watch_close(&watch);
 }
 
