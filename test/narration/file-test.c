@@ -506,6 +506,33 @@ static void a_removed_file_is_made_anew_and_that_told(void **state) {
   file_close(&f);
 }
 
+static void what_cannot_be_made_anew_yet_waits_for_it(void **state) {
+  static file_t f;
+  bytes_t bytes;
+
+  (void) state;
+  file_open(&f);
+  file_add(&f);
+  assert_int_equal(unlink(f.path), 0);
+  assert_int_equal(rmdir(f.folder), 0);
+  for (int i = 1; i <= 10; i++)
+    assert_ok(jobsrv_narrate(f.job, "n", "%d", i));
+  assert_true(run_until(&f.world.loop, has_trouble, &f, 5000));
+  assert_int_equal(f.err, UV_ENOENT);
+  (void) poll(NULL, 0, 200); /* it goes on trying, and tells it once */
+  world_turn(&f.world);
+  assert_int_equal(f.troubles, 1);
+  assert_int_equal(mkdir(f.folder, 0700), 0);
+  assert_true(run_until(&f.world.loop, is_well, &f, 5000));
+  assert_int_equal(f.lost, 0);
+  file_drain(&f);
+  bytes = read_file(f.path);
+  assert_contains(bytes.data, "\"human\":\"1\"");
+  assert_contains(bytes.data, "\"human\":\"10\"");
+  bytes_free(&bytes);
+  file_close(&f);
+}
+
 /* The descriptor of the file, which nobody else should know. */
 static int find_fd(const char *path) {
   struct stat want, info;
@@ -625,14 +652,21 @@ static void a_terminal_is_written_as_it_has_room(void **state) {
  * In a child, where SIGXFSZ ends the process as it does by default. If anything
  * fails there, the child does not come back but ends with a failure itself.
  */
-static int full_file_in_child(file_t *f) {
+static void set_room(rlim_t bytes) {
   struct rlimit limit;
+
+  assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+  limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
+  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void full_file_in_child(void) {
+  static file_t full;
+  file_t *f = &full;
   counts_t counts = { 0, 0, 0, 0, 0 };
   bytes_t bytes;
 
-  assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
-  limit.rlim_cur = 10000;
-  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  set_room(10000);
   file_open(f);
   f->options.max_queue = 32 * 1024;
   file_add(f);
@@ -648,8 +682,7 @@ static int full_file_in_child(file_t *f) {
   for (int i = 501; i <= 1000; i++)
     assert_ok(jobsrv_narrate(f->job, "n", "%d", i));
 
-  limit.rlim_cur = limit.rlim_max; /* there is room again */
-  assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  set_room(RLIM_INFINITY); /* there is room again */
   assert_true(run_until(&f->world.loop, is_well, f, 5000));
   assert_int_equal(f->err, 0);
   assert_true(f->lost >= 400);
@@ -661,22 +694,63 @@ static int full_file_in_child(file_t *f) {
   assert_int_equal(counts.events + counts.dropped, 1001);
   bytes_free(&bytes);
   file_close(f);
-  return 0;
 }
 
-static void a_full_disk_takes_whole_lines_and_is_written_again(void **state) {
+/* What others may have written behind it is not to be cut away. */
+static void shared_file_in_child(void) {
   static file_t f;
-  int status = -1;
-  pid_t child = fork();
+  counts_t counts = { 0, 0, 0, 0, 0 };
+  bytes_t bytes;
+  char *begin, *end;
 
-  (void) state;
+  file_open(&f);
+  f.options.max_queue = 32 * 1024;
+  file_add(&f);
+  assert_ok(jobsrv_file_add(f.world.srv, &f.options, NULL));
+  set_room(10000);
+  for (int i = 1; i <= 500; i++)
+    assert_ok(jobsrv_narrate(f.job, "n", "%d", i));
+  assert_true(run_until(&f.world.loop, has_trouble, &f, 5000));
+  set_room(RLIM_INFINITY);
+  file_drain(&f);
+  bytes = read_file(f.path);
+  assert_true(bytes.len > 20000);
+  for (char *p = bytes.data; (p = strstr(p, "\"n\"")) != NULL;)
+    p[1] = 'm'; /* each number is there twice */
+  begin = (char *) memrchr(bytes.data, '\n', 10000) + 1;
+  end = memchr(bytes.data + 10000, '\n', bytes.len - 10000);
+  assert_non_null(end);
+  memmove(begin, end + 1, strlen(end + 1) + 1); /* without the torn one */
+  count_lines(&bytes, &counts);
+  assert_true(counts.lines > 10);
+  bytes_free(&bytes);
+  file_close(&f);
+}
+
+static void in_child(void (*run)(void)) {
+  int status = -1;
+  pid_t child;
+
+  (void) fflush(NULL);
+  child = fork();
   assert_true(child >= 0);
   if (child == 0) {
     signal(SIGXFSZ, SIG_DFL);
-    _exit(full_file_in_child(&f));
+    run();
+    exit(0);
   }
   assert_int_equal(waitpid(child, &status, 0), child);
   assert_int_equal(status, 0);
+}
+
+static void a_full_disk_takes_whole_lines_and_is_written_again(void **state) {
+  (void) state;
+  in_child(full_file_in_child);
+}
+
+static void a_full_disk_tears_one_line_of_a_shared_file_at_most(void **state) {
+  (void) state;
+  in_child(shared_file_in_child);
 }
 
 static void write_file(const char *path, const char *text, size_t len) {
@@ -846,10 +920,12 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_moved_file_is_written_until_it_is_opened_again),
   cmocka_unit_test(a_reopening_that_fails_is_told_and_repeated),
   cmocka_unit_test(a_removed_file_is_made_anew_and_that_told),
+  cmocka_unit_test(what_cannot_be_made_anew_yet_waits_for_it),
   ONE_MODE(a_stolen_descriptor_is_neither_written_nor_closed),
   cmocka_unit_test(a_full_device_is_told_once_and_stops_nobody),
   cmocka_unit_test(a_terminal_is_written_as_it_has_room),
   ONE_MODE(a_full_disk_takes_whole_lines_and_is_written_again),
+  ONE_MODE(a_full_disk_tears_one_line_of_a_shared_file_at_most),
   cmocka_unit_test(an_unfinished_line_is_finished_or_removed),
   cmocka_unit_test(the_unfinished_line_of_another_writer_is_left),
   ONE_MODE(two_writers_of_a_file_do_not_tear_their_lines),
