@@ -14,7 +14,8 @@
  * jobsrv_wait(). jobsrv_timer_t and jobsrv_turn_t live in the host's memory and
  * arming them costs nothing, so they capture nothing: a snapshot does, and for
  * libuv's requests the wrappers of adapters/uv.h. A spec's `release` is called
- * outside of all context: its job is gone.
+ * outside of all context: its job is gone. What a sink is called in is whatever
+ * is in force where the event is delivered: it names the job it narrates into.
  */
 
 #include "jobsrv/job.h"

@@ -30,6 +30,8 @@ UNDER = {
     "limited": 'jobsrv_LEVEL_limited(job, (1, 2), "a", "%d", detail())',
     "voices": 'jobsrv_LEVEL_voices(job, "a", "%d", "%d", "%d", detail())',
 }
+SPAN = ('jobsrv_span_t s; (void) jobsrv_span_begin(&s, job, "a"); '
+        'jobsrv_span_end(&s, JOBSRV_SPAN_OK, NULL)')
 BELOW = ["trace", "debug", "info"]
 FROM = ["warn", "error", "fatal"]
 RIGHT = [
@@ -38,6 +40,9 @@ RIGHT = [
     'if (jobsrv_info_limited(job, (1, 2), "a", "b") != 0) (void) detail()',
     'jobsrv_tell(job, "a", jobsrv_field_bool("b", 1))',
     'jobsrv_progressed(job, 1, 2)',
+    'JOBSRV_SPAN(s, job, "a") { if (detail()) return; break; }',
+    'jobsrv_span_t a, b; jobsrv_span_begin(&a, job, "a"); '
+    'jobsrv_span_begin_in(&b, &a, "b")',
 ]
 WRONG = [
     'jobsrv_info(job, "a", "%s", 1)',
@@ -85,6 +90,15 @@ with tempfile.TemporaryDirectory() as folder:
                         "-O1", "-DJOBSRV_LEVEL_FLOOR=JOBSRV_MUTE")
         check(compiler + ": a floor of mute leaves none",
               ["does not compile"] if made is None else made)
+        for floor, call in (("INFO", "jobsrv_span_pass"),
+                            ("DEBUG", "jobsrv_span_begin_with")):
+            made = compiled(folder, compiler, SPAN, "-O1",
+                            "-DJOBSRV_LEVEL_FLOOR=JOBSRV_" + floor)
+            check("%s: a span over a floor of %s is %s" %
+                  (compiler, floor, call),
+                  [] if made and call in made and
+                  (floor == "DEBUG" or "jobsrv_span_begin_with" not in made)
+                  else [str(made)])
         for line in RIGHT:
             check("%s takes %s" % (compiler, line),
                   [] if compiled(folder, compiler, line) else ["refused"])
