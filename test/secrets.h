@@ -23,8 +23,8 @@ static const char *const secret_forms[] = {
   "api-key=s3cr3t-%d-key and more",
   "{\"client_secret\": \"s3cr3t-%d-json\", \"n\": 1}",
   "eyJhbGciOiJIUzI1NiJ9.eyJzIjoiczNjcjN0In0.s3cr3t-%d-jwt_jwt_jwt",
-  "-----BEGIN RSA PRIVATE KEY-----\ns3cr3t-%d-pem\n"
-  "-----END RSA PRIVATE KEY-----",
+  ("-----BEGIN RSA PRIVATE KEY-----\ns3cr3t-%d-pem\n"
+   "-----END RSA PRIVATE KEY-----"),
   "postgres://admin:s3cr3t-%d-url@db.example/jobs",
   "cloned with ghp_s3cr3t0%d0aaaaaaaaaaaaaaaaaaaaaaaaaa",
 };
@@ -71,12 +71,10 @@ static inline void secret_event(jobsrv_job_t *job, int number, int kind) {
 
 static inline void secret_progress(jobsrv_job_t *job, int number) {
   char phase[64];
+  jobsrv_progress_t progress = { .done = 1, .total = 2, .phase = phase };
 
   (void) snprintf(phase, sizeof(phase), "token=s3cr3t-%d-phase", number);
-  assert_int_equal(jobsrv_progress(job, &(jobsrv_progress_t) { .done = 1,
-                                                               .total = 2,
-                                                               .phase = phase }),
-                   0);
+  assert_int_equal(jobsrv_progress(job, &progress), 0);
 }
 
 /* All that a job has to say; on any thread. */

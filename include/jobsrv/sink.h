@@ -24,11 +24,12 @@ typedef struct jobsrv_sink_s jobsrv_sink_t;
 typedef struct jobsrv_sink_ops_s {
   size_t size; /* sizeof(jobsrv_sink_ops_t) */
   /*
-   * One numbered event, the state changes and ends of jobs included, in the
-   * order of their numbers. Must not block. Lent for the call. The `json` of
-   * an end is the job's record, with `type`, `seq` and `time` before it; `json`
-   * is NULL when there was no memory for it. What it narrates itself, and what
-   * it makes happen, comes after this event for all sinks.
+   * One event, the state changes and ends of jobs included, in the order of
+   * their numbers, which progress has none of. Must not block. Lent for the
+   * call. The `json` of an end is the job's record, with `type`, `seq` and
+   * `time` before it; `json` is NULL when there was no memory for it. What it
+   * narrates itself, and what it makes happen, comes after this event for all
+   * sinks.
    */
   void (*event)(void *self, const jobsrv_event_t *event);
   /* Nothing more will come: the last call, `self` may be freed in it. */

@@ -21,7 +21,8 @@ struct jobsrv__flush_s {
   jobsrv_sinks_flushed_cb cb;
   void *data;
   uint64_t number; /* 0: still behind what was narrated before it */
-  int posted;      /* its mail is under way, and frees it when `cb` is NULL */
+  int posted;      /* its mail is under way, and frees it if it has ended */
+  int ended;
 };
 
 typedef struct jobsrv__flush_s flush_t;
@@ -150,7 +151,7 @@ static void end(jobsrv__narration_t *narration, flush_t *flush, int err) {
   jobsrv_alloc_t alloc = flush->alloc;
 
   jobsrv__queue_remove(&flush->link);
-  flush->cb = NULL;
+  flush->ended = 1;
   if (!flush->posted)
     jobsrv__free(&alloc, flush);
   cb(narration->logs.srv, err, data);
@@ -179,7 +180,7 @@ void jobsrv__flushes_close(jobsrv__narration_t *narration) {
   jobsrv__queue_t *link;
 
   jobsrv_turn_cancel(&narration->flush_turn);
-  while ((link = jobsrv__queue_front(&narration->flushes)) != NULL)
+  while ((link = jobsrv__queue_pop(&narration->flushes)) != NULL)
     end(narration, JOBSRV__CONTAINER(link, flush_t, link), JOBSRV_ECLOSED);
 }
 
@@ -189,7 +190,7 @@ static void on_posted(jobsrv_t *srv, void *data) {
   jobsrv_alloc_t alloc = flush->alloc;
 
   flush->posted = 0;
-  if (flush->cb == NULL) { /* the server has closed */
+  if (flush->ended) { /* the server has closed */
     jobsrv__free(&alloc, flush);
     return;
   }

@@ -75,6 +75,7 @@ static void put_human(told_t *told,
                       const jobsrv_job_t *job,
                       const jobsrv__progress_value_t *value) {
   char *human = told->human;
+  uint64_t left = value->eta_ms / 1000 + (value->eta_ms % 1000 != 0);
   char text[NUMBER_SIZE];
 
   add_text_to(human, "%s", number(text, value->done));
@@ -87,9 +88,7 @@ static void put_human(told_t *told,
   if (told->phase[0] != '\0')
     add_text_to(human, ", %s", told->phase);
   if (has_eta(job, value)) {
-    (void) snprintf(text, sizeof(text), "%llu",
-                    (unsigned long long) (value->eta_ms / 1000 +
-                                          (value->eta_ms % 1000 != 0)));
+    (void) snprintf(text, sizeof(text), "%llu", (unsigned long long) left);
     add_text_to(human, ", %s s left", text);
   }
 }

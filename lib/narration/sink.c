@@ -15,14 +15,15 @@ static size_t size_of(const char *text) {
   return text != NULL ? strlen(text) + 1 : 0;
 }
 
-static const char *put(char **at, const char *text) {
-  char *here = *at;
-
+static void put(char **at, jobsrv__pattern_t *to, const char *text) {
   if (text == NULL)
-    return NULL;
-  memcpy(here, text, size_of(text));
+    return;
+  memcpy(*at, text, size_of(text));
+  to->text = *at;
+  to->len = strlen(text);
+  to->open = to->len > 0 && text[to->len - 1] == '*';
+  to->len -= (size_t) to->open;
   *at += size_of(text);
-  return here;
 }
 
 /* One block; NULL for a filter that lets all pass. */
@@ -41,10 +42,10 @@ static int filter_copy(const jobsrv_alloc_t *alloc,
   if (to == NULL)
     return UV_ENOMEM;
   at = (char *) (to + 1);
-  to->by.job_id = put(&at, from->job_id);
-  to->by.operation = put(&at, from->operation);
-  to->by.actor = put(&at, from->actor);
-  to->by.action = put(&at, from->action);
+  put(&at, &to->job_id, from->job_id);
+  put(&at, &to->operation, from->operation);
+  put(&at, &to->actor, from->actor);
+  put(&at, &to->action, from->action);
   to->one_job = from->job_id != NULL &&
                 jobsrv__id_parse(from->job_id, strlen(from->job_id),
                                  &to->id) == 0;
@@ -52,39 +53,38 @@ static int filter_copy(const jobsrv_alloc_t *alloc,
   return 0;
 }
 
-static int name_passes(const char *pattern, const char *name) {
-  size_t len;
-
-  if (pattern == NULL)
+/* Most that do not pass differ where they begin. */
+static inline int name_passes(const jobsrv__pattern_t *pattern,
+                              const char *name) {
+  if (pattern->text == NULL)
     return 1;
-  if (name == NULL)
+  if (name == NULL || (pattern->len > 0 && name[0] != pattern->text[0]))
     return 0;
-  len = strlen(pattern);
-  if (len > 0 && pattern[len - 1] == '*')
-    return strncmp(pattern, name, len - 1) == 0;
-  return strcmp(pattern, name) == 0;
+  return strncmp(pattern->text, name, pattern->len) == 0 &&
+         (pattern->open || name[pattern->len] == '\0');
 }
 
 /* Ids are compared as what they are: making their text costs more. */
 static int job_passes(const jobsrv__filter_t *filter, const jobsrv_job_t *job) {
   char id[JOBSRV_ID_SIZE];
 
-  if (filter->by.job_id == NULL)
+  if (filter->job_id.text == NULL)
     return 1;
   if (job == NULL)
     return 0;
   if (filter->one_job)
     return jobsrv__id_equal(filter->id, job->id);
-  return name_passes(filter->by.job_id, jobsrv_job_id(job, id));
+  return name_passes(&filter->job_id, jobsrv_job_id(job, id));
 }
 
 int jobsrv__filter_passes(const jobsrv__filter_t *filter,
                           const jobsrv_event_t *event,
                           const jobsrv_job_t *job) {
-  return name_passes(filter->by.actor, event->actor) &&
-         name_passes(filter->by.action, event->action) &&
-         name_passes(filter->by.operation,
-                     job != NULL ? jobsrv_job_operation(job) : NULL) &&
+  return name_passes(&filter->actor, event->actor) &&
+         name_passes(&filter->action, event->action) &&
+         (filter->operation.text == NULL ||
+          name_passes(&filter->operation,
+                      job != NULL ? jobsrv_job_operation(job) : NULL)) &&
          job_passes(filter, job);
 }
 

@@ -6,11 +6,20 @@
 
 #include "narration/narration.h"
 
+typedef struct jobsrv__pattern_s {
+  const char *text;         /* NULL: all pass */
+  size_t len;               /* without the '*' */
+  int open;                 /* it had one: whatever begins so passes */
+} jobsrv__pattern_t;
+
 /* One block with its texts. */
 typedef struct jobsrv__filter_s {
-  jobsrv_sink_filter_t by;
+  jobsrv__pattern_t job_id;
+  jobsrv__pattern_t operation;
+  jobsrv__pattern_t actor;
+  jobsrv__pattern_t action;
   jobsrv__id_t id;
-  int one_job;              /* `by.job_id` is `id`, not a pattern */
+  int one_job;              /* `job_id` is `id`, not a pattern */
 } jobsrv__filter_t;
 
 struct jobsrv_sink_s {

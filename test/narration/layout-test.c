@@ -266,7 +266,7 @@ static void logfmt_has_all_there_is(void **state) {
 static void what_logfmt_quotes_reads_back_the_same(void **state) {
   static const char *const texts[] = {
     "plain",        "two words", "a=b",       "\"",     "back\\slash",
-    "a\nb\r\tc",    "\x1b[2J",   "\xc3\xa4",  "",       "a\xe2\x80\xa8" "b",
+    "a\nb\r\tc",    "\x1b[2J",   "\xc3\xa4",  "",       ("a\xe2\x80\xa8" "b"),
     "level=fatal human=\"forged\"",
   };
   jobsrv_event_t event = { .human = "", .action = "a", .level = JOBSRV_INFO };

@@ -186,6 +186,118 @@ static void its_filter_lets_pass_what_it_names(void **state) {
   world_close(&world);
 }
 
+static void a_pattern_is_a_name_or_how_it_begins(void **state) {
+  char id[JOBSRV_ID_SIZE], open[JOBSRV_ID_SIZE + 1], part[8];
+  const struct {
+    jobsrv_sink_filter_t filter;
+    int passes;
+  } cases[] = {
+    { { .operation = "work" }, 1 },    { { .operation = "wor*" }, 1 },
+    { { .operation = "wor" }, 0 },     { { .operation = "works" }, 0 },
+    { { .operation = "work*" }, 1 },   { { .operation = "*" }, 1 },
+    { { .operation = "*k" }, 0 },      { { .operation = "" }, 0 },
+    { { .actor = "*" }, 1 },           { { .actor = "net" }, 1 },
+    { { .actor = "" }, 0 },            { { .action = "f*" }, 1 },
+    { { .action = "fetch*" }, 1 },     { { .action = "fetch.*" }, 0 },
+    { { .action = "Fetch" }, 0 },      { { .job_id = id }, 1 },
+    { { .job_id = open }, 1 },         { { .job_id = part }, 1 },
+    { { .job_id = "job-*" }, 1 },      { { .job_id = "job-" }, 0 },
+    { { .job_id = "job-00000000-0000-4000-8000-000000000000" }, 0 },
+    { { .job_id = id, .actor = "net", .action = "fetch",
+        .operation = "work" }, 1 },
+    { { .job_id = id, .actor = "net", .action = "store" }, 0 },
+    { { .actor = "disk", .action = "fetch" }, 0 },
+  };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  jobsrv_job_id(job, id);
+  (void) snprintf(open, sizeof(open), "%s*", id);
+  (void) snprintf(part, sizeof(part), "%.6s*", id);
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    spy_t spy = { 0 };
+
+    assert_ok(add_with(&world, &spy, 0, cases[i].filter));
+    assert_ok(say_as(job, "net", "fetch"));
+    if (spy.n != cases[i].passes)
+      fail_msg("case %zu: %d", i, spy.n);
+    jobsrv_sink_remove(spy.sink);
+  }
+  world_close(&world);
+}
+
+static void say_from_there(void *arg) {
+  (void) say_as(arg, "net", "fetch");
+  (void) say_as(arg, "disk", "fetch");
+  (void) jobsrv_warn(arg, "fetch", "warned");
+}
+
+/* There the event is copied for sinks, or not. */
+static void levels_and_filters_hold_for_other_threads(void **state) {
+  jobsrv_sink_filter_t filter = { .actor = "net" };
+  spy_t actor = { 0 }, warn = { 0 };
+  uv_thread_t thread;
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  assert_ok(add_with(&world, &warn, JOBSRV_WARN, none));
+  assert_int_equal(uv_thread_create(&thread, say_from_there, job), 0);
+  uv_thread_join(&thread);
+  world_turn(&world);
+  assert_int_equal(warn.n, 1);
+  assert_ok(add_with(&world, &actor, 0, filter));
+  assert_int_equal(uv_thread_create(&thread, say_from_there, job), 0);
+  uv_thread_join(&thread);
+  world_turn(&world);
+  assert_int_equal(warn.n, 2);
+  assert_int_equal(actor.n, 1);
+  jobsrv_sink_remove(actor.sink);
+  jobsrv_sink_remove(warn.sink);
+  assert_int_equal(uv_thread_create(&thread, say_from_there, job), 0);
+  uv_thread_join(&thread);
+  world_turn(&world);
+  assert_int_equal(last_seq(job), 11);
+  world_close(&world);
+}
+
+/* An event with no job has neither id nor operation. */
+static void a_filter_by_job_keeps_away_what_has_none(void **state) {
+  jobsrv_sink_filter_t by_id = { .job_id = "*" };
+  jobsrv_sink_filter_t by_operation = { .operation = "*" };
+  jobsrv_context_t here;
+  spy_t id = { 0 }, operation = { 0 }, all = { 0 };
+  world_t world;
+  jobsrv_job_t *job;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  assert_ok(add_with(&world, &id, 0, by_id));
+  assert_ok(add_with(&world, &operation, 0, by_operation));
+  add(&world, &all);
+  jobsrv_context_enter(&here, job);
+  {
+    jobsrv_context_t nobody;
+
+    jobsrv_context_enter(&nobody, NULL);
+    (void) jobsrv_narrate(NULL, "of", "nobody");
+    jobsrv_context_leave(&nobody);
+  }
+  jobsrv_context_leave(&here);
+  assert_int_equal(all.n, 1);
+  assert_int_equal(id.n + operation.n, 0);
+  assert_ok(jobsrv_narrate(job, "of", "a job"));
+  assert_int_equal(all.n, 2);
+  assert_int_equal(id.n + operation.n, 2);
+  world_close(&world);
+}
+
 static void its_filter_changes_while_it_runs(void **state) {
   jobsrv_sink_filter_t filter = { .actor = "a*", .action = "b" };
   spy_t spy = { 0 };
@@ -462,6 +574,9 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(its_level_is_a_floor),
   cmocka_unit_test(its_level_is_info_unless_said_and_changes_while_it_runs),
   cmocka_unit_test(its_filter_lets_pass_what_it_names),
+  cmocka_unit_test(a_pattern_is_a_name_or_how_it_begins),
+  cmocka_unit_test(levels_and_filters_hold_for_other_threads),
+  cmocka_unit_test(a_filter_by_job_keeps_away_what_has_none),
   cmocka_unit_test(its_filter_changes_while_it_runs),
   cmocka_unit_test(bad_arguments_are_refused_and_nothing_is_closed),
   cmocka_unit_test(a_sink_may_remove_itself_or_another),
