@@ -37,7 +37,7 @@ static int play_part(jobsrv_job_t *job, void *data) {
 
 static void add_operations(void) {
   jobsrv_operation_t operation;
-  char name[16];
+  char name[24];
 
   for (int i = 0; i < SECRET_JOBS; i++) {
     (void) snprintf(name, sizeof(name), "part-%d", i);
@@ -55,7 +55,7 @@ static void add_operations(void) {
 static void begin_all(void) {
   static const char *const queries[CLIENTS] = { "", "?after=0", "" };
   jobsrv_spec_t spec;
-  char name[16];
+  char name[24];
 
   for (int i = 0; i < SECRET_JOBS; i++) {
     (void) snprintf(name, sizeof(name), "part-%d", i);
