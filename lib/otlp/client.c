@@ -3,6 +3,7 @@
 #include "otlp/client.h"
 
 #include "base/alloc.h"
+#include "base/fd.h"
 
 #include <errno.h>
 #include <string.h>
@@ -54,8 +55,9 @@ static void want(jobsrv__otlp_client_t *client, int events) {
 
 static int make_socket(const jobsrv__otlp_address_t *address, int *err) {
   int on = 1;
-  int fd = socket(address->u.any.sa_family,
-                  SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int fd = jobsrv__fd_high(socket(address->u.any.sa_family,
+                                  SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+                                  0));
 
   if (fd < 0) {
     *err = -errno;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "base/alloc.h"
+#include "base/fd.h"
 #include "base/queue.h"
 #include "narration/outlet.h"
 
@@ -50,7 +51,8 @@ static void disconnect(socket_t *self) {
 }
 
 static int connect_as(socket_t *self, int type) {
-  int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int fd = jobsrv__fd_high(
+      socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   struct stat info = { .st_ino = 0 };
   int err = 0;
 
