@@ -112,7 +112,11 @@ int jobsrv_otlp_add(jobsrv_t *srv,
                     const jobsrv_otlp_options_t *options,
                     jobsrv_otlp_t **out);
 
-/* What it is added as; to be removed, for example. */
+/*
+ * What it is added as; to be removed, for example. Its level is that of all it
+ * is given, JOBSRV_DEBUG or lower for the sake of spans; `level` above is one
+ * more for logs.
+ */
 JOBSRV_EXTERN jobsrv_sink_t *jobsrv_otlp_sink(const jobsrv_otlp_t *otlp);
 
 /* Counters since it was added, and gauges of this moment; all in records. */

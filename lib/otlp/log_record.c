@@ -110,6 +110,41 @@ static void put_members(jobsrv__otlp_attrs_t *attrs,
     jobsrv__otlp_attr_i64(attrs, "code.line.number", event->line);
 }
 
+static void put_told_text(jobsrv__otlp_attrs_t *attrs,
+                          const jobsrv_event_t *event,
+                          const char *name,
+                          const char *key) {
+  char text[32];
+
+  if (jobsrv_json_string(event->json, event->json_len, name, text,
+                         sizeof(text), NULL) == 0)
+    jobsrv__otlp_attr_text(attrs, key, text);
+}
+
+static void put_told_number(jobsrv__otlp_attrs_t *attrs,
+                            const jobsrv_event_t *event,
+                            const char *name,
+                            const char *key) {
+  int64_t value;
+
+  if (jobsrv_json_i64(event->json, event->json_len, name, &value) == 0)
+    jobsrv__otlp_attr_i64(attrs, key, value);
+}
+
+/* What the library's own events say stands in their JSON alone. */
+static void put_told(jobsrv__otlp_attrs_t *attrs, const jobsrv_event_t *event) {
+  if (event->json == NULL)
+    return;
+  if (event->kind == JOBSRV_KIND_STATE || event->kind == JOBSRV_KIND_END) {
+    put_told_text(attrs, event, "state", "jobsrv.state");
+    put_told_number(attrs, event, "attempt", "jobsrv.attempt");
+  }
+  if (event->kind == JOBSRV_KIND_STATE)
+    put_told_text(attrs, event, "previous", "jobsrv.previous");
+  if (event->kind == JOBSRV_KIND_DROPPED)
+    put_told_number(attrs, event, "count", "jobsrv.count");
+}
+
 static void put_ids(jobsrv__buf_t *buf, const jobsrv__otlp_place_t *place) {
   if (place->trace_id[0] == '\0')
     return;
@@ -141,6 +176,7 @@ void jobsrv__otlp_log(jobsrv_otlp_t *otlp, const jobsrv_event_t *event) {
   (void) jobsrv__buf_putc(buf, ',');
   jobsrv__otlp_attrs_begin(&attrs, buf, otlp->max_text);
   put_members(&attrs, event, &place);
+  put_told(&attrs, event);
   for (size_t i = 0; i < event->nfields; i++)
     jobsrv__otlp_attr_field(&attrs, &event->fields[i]);
   jobsrv__otlp_attrs_end(&attrs);

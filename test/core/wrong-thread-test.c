@@ -8,6 +8,7 @@
 #include "test.h"
 
 #include "jobsrv/jobsrv.h"
+#include "jobsrv/otlp.h"
 #include "jobsrv/sse.h"
 
 #include <pthread.h>
@@ -28,6 +29,7 @@ typedef struct {
   jobsrv_t *started;
   jobsrv_job_t *job;
   jobsrv_sse_t *sse;
+  jobsrv_otlp_t *otlp;
   jobsrv_sink_t *sink;
   jobsrv_spec_t spec;
   jobsrv_operation_t op;
@@ -45,6 +47,7 @@ typedef struct {
   jobsrv_job_info_t info;
   jobsrv_stats_t stats;
   jobsrv_sse_stats_t sse_stats;
+  jobsrv_otlp_stats_t otlp_stats;
   jobsrv_job_t *out;
   char text[64];
 } host;
@@ -96,7 +99,10 @@ static host h;
   XX(jobsrv_sse_address, jobsrv_sse_address(h.sse, 0, h.text, 64))            \
   XX(jobsrv_sse_port, jobsrv_sse_port(h.sse, 0))                              \
   XX(jobsrv_sse_close, jobsrv_sse_close(h.sse, NULL, NULL))                   \
-  XX(jobsrv_sse_stats, jobsrv_sse_stats(h.sse, &h.sse_stats))
+  XX(jobsrv_sse_stats, jobsrv_sse_stats(h.sse, &h.sse_stats))                 \
+  XX(jobsrv_otlp_add, jobsrv_otlp_add(h.srv, NULL, NULL))                     \
+  XX(jobsrv_otlp_sink, jobsrv_otlp_sink(h.otlp))                              \
+  XX(jobsrv_otlp_stats, jobsrv_otlp_stats(h.otlp, &h.otlp_stats))
 
 static void on_event(void *self, const jobsrv_event_t *event) {
   (void) self;
@@ -160,6 +166,7 @@ static void open_host(void) {
   h.info.size = sizeof(h.info);
   h.stats.size = sizeof(h.stats);
   h.sse_stats.size = sizeof(h.sse_stats);
+  h.otlp_stats.size = sizeof(h.otlp_stats);
   h.attached.closing = on_closing;
   if (uv_loop_init(&h.loop) != 0 ||
       jobsrv_new(&h.srv, &h.loop, NULL) != 0 ||
@@ -169,6 +176,7 @@ static void open_host(void) {
       jobsrv_begin(h.srv, &h.spec, &h.job) != 0 ||
       jobsrv_sink_add(h.srv, &sink_ops, NULL, NULL, &h.sink) != 0 ||
       jobsrv_sse_new(&h.sse, h.srv, NULL) != 0 ||
+      jobsrv_otlp_add(h.srv, NULL, &h.otlp) != 0 ||
       jobsrv_wait(h.srv, &h.waiting, JOBSRV_WAIT_ALL, &h.job, 1, 0,
                   on_wait) != 0)
     _exit(8);

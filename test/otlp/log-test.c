@@ -345,6 +345,37 @@ static void levels_have_their_numbers(void **state) {
   exporter_close(&e);
 }
 
+static void what_a_job_lost_is_told_with_its_count(void **state) {
+  exporter_t e;
+  jobsrv_job_t *job;
+  json_t *report, *log;
+  size_t i, n = 0;
+
+  (void) state;
+  exporter_open(&e);
+  job = begin_job(&e.world);
+  world_turn(&e.world);
+  for (uint64_t after = 0; n == 0 && after < 50; after++) {
+    jobsrv_faults_fail(&e.world.faults, after, 3);
+    if (jobsrv_narrate(job, "a", "%02000d", 1) == UV_ENOMEM)
+      n++;
+    jobsrv_faults_fail(&e.world.faults, 0, 0);
+  }
+  assert_int_equal(n, 1);
+  assert_ok(jobsrv_narrate(job, "a", "again"));
+  report = exporter_report(&e);
+  n = 0;
+  json_array_foreach(json_object_get(report, "logs"), i, log)
+    if (strcmp(attr_text(log, "jobsrv.kind"), "dropped") == 0 &&
+        attr(log, "jobsrv.job_id") != NULL) {
+      assert_attr(log, "jobsrv.count", "1");
+      n++;
+    }
+  assert_int_equal(n, 1);
+  json_decref(report);
+  exporter_close(&e);
+}
+
 static void the_level_is_that_of_logs_alone(void **state) {
   exporter_t e;
   jobsrv_job_t *job;
@@ -571,6 +602,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(attributes_beyond_their_bound_are_counted),
   cmocka_unit_test(ids_that_are_none_are_not_sent_as_such),
   cmocka_unit_test(levels_have_their_numbers),
+  cmocka_unit_test(what_a_job_lost_is_told_with_its_count),
   cmocka_unit_test(the_level_is_that_of_logs_alone),
   cmocka_unit_test(one_signal_can_be_had_alone),
   cmocka_unit_test(a_filter_keeps_away_what_it_does_not_name),

@@ -44,7 +44,7 @@ static void a_job_is_a_span_with_its_attempt_inside(void **state) {
   jobsrv_tag_t tag = { "place", "here" };
   jobsrv_job_t *job;
   jobsrv_trace_t trace = { .size = sizeof(trace) };
-  json_t *report, *span, *attempt;
+  json_t *report, *span, *attempt, *log;
   char id[JOBSRV_ID_SIZE];
 
   (void) state;
@@ -92,8 +92,13 @@ static void a_job_is_a_span_with_its_attempt_inside(void **state) {
   assert_attr(attempt, "jobsrv.attempt", "1");
   assert_string_equal(text_of(log_of(report, "inside"), "spanId"),
                       trace.attempt_span_id);
-  assert_string_equal(text_of(log_of(report, "completed"), "spanId"),
-                      trace.span_id);
+  log = log_of(report, "completed");
+  assert_string_equal(text_of(log, "spanId"), trace.span_id);
+  assert_attr(log, "jobsrv.state", "completed");
+  assert_attr(log, "jobsrv.attempt", "1");
+  log = log_of(report, "running, was queued");
+  assert_attr(log, "jobsrv.state", "running");
+  assert_attr(log, "jobsrv.previous", "queued");
   json_decref(report);
   jobsrv_job_unref(job);
   exporter_close(&e);
