@@ -110,6 +110,12 @@ typedef struct jobsrv__otlp_place_s {
   int sampled;
 } jobsrv__otlp_place_t;
 
+/*
+ * 1 if `from` is an id of so many digits; `to`, which has room for them and a
+ * NUL, is then it in lower case, else "".
+ */
+int jobsrv__otlp_id(char *to, const char *from, size_t digits);
+
 void jobsrv__otlp_place(const jobsrv_event_t *event,
                         jobsrv__otlp_place_t *place);
 

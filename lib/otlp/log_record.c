@@ -8,10 +8,10 @@
 
 /* ---- to which span it belongs ---- */
 
-/* Lower case, or 0 for what is no id of that length. */
-static int take_id(char *to, const char *from, size_t digits) {
+int jobsrv__otlp_id(char *to, const char *from, size_t digits) {
   int is_zero = 1;
 
+  to[0] = '\0';
   if (from == NULL || strnlen(from, digits + 1) != digits)
     return 0;
   for (size_t i = 0; i < digits; i++) {
@@ -19,12 +19,14 @@ static int take_id(char *to, const char *from, size_t digits) {
 
     if (c >= 'A' && c <= 'F')
       c = (char) (c + 32);
-    if ((c < '0' || c > '9') && (c < 'a' || c > 'f'))
+    if ((c < '0' || c > '9') && (c < 'a' || c > 'f')) {
+      to[0] = '\0';
       return 0;
+    }
     is_zero = is_zero && c == '0';
     to[i] = c;
   }
-  to[digits] = '\0';
+  to[is_zero ? 0 : digits] = '\0';
   return !is_zero;
 }
 
@@ -47,13 +49,12 @@ void jobsrv__otlp_place(const jobsrv_event_t *event,
     span = span_of(event, &trace);
   }
   place->sampled = trace.sampled;
-  if (take_id(place->trace_id, event->trace_id, 32))
+  if (jobsrv__otlp_id(place->trace_id, event->trace_id, 32))
     span = event->span_id; /* of another trace perhaps */
-  else if (!take_id(place->trace_id, trace.trace_id, 32))
-    place->trace_id[0] = '\0';
-  if (!take_id(place->span_id, event->span_id, 16) &&
-      !take_id(place->span_id, span, 16))
-    place->span_id[0] = '\0';
+  else
+    (void) jobsrv__otlp_id(place->trace_id, trace.trace_id, 32);
+  if (!jobsrv__otlp_id(place->span_id, event->span_id, 16))
+    (void) jobsrv__otlp_id(place->span_id, span, 16);
 }
 
 int jobsrv__otlp_is_scope(const jobsrv_event_t *event) {

@@ -189,7 +189,7 @@ static int put_headers(jobsrv_otlp_t *otlp,
         is_ours(options->headers[i].key) || value == NULL)
       return UV_EINVAL;
     for (const char *p = value; *p != '\0'; p++)
-      if ((unsigned char) *p < 0x20 && *p != '\t')
+      if (((unsigned char) *p < 0x20 && *p != '\t') || *p == 0x7f)
         return UV_EINVAL;
     (void) jobsrv__buf_printf(buf, "%s: %s\r\n", options->headers[i].key,
                               value);

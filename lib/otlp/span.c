@@ -373,16 +373,18 @@ static void scope_end(jobsrv_otlp_t *otlp, const jobsrv_event_t *event) {
   jobsrv__otlp_attrs_t attrs;
   jobsrv__otlp_place_t place;
   jobsrv__buf_t *buf;
+  char parent_id[17];
   span_t span = {
     .trace_id = place.trace_id,
     .span_id = place.span_id,
-    .parent_id = event->parent_span_id,
+    .parent_id = parent_id,
     .name = event->target != NULL ? event->target : "scope",
     .kind = KIND_INTERNAL,
     .from_ns = event->wall_ns - duration_of(event),
     .to_ns = event->wall_ns,
   };
 
+  (void) jobsrv__otlp_id(parent_id, event->parent_span_id, 16);
   jobsrv__otlp_place(event, &place);
   if (place.trace_id[0] == '\0' || place.span_id[0] == '\0' || !place.sampled)
     return;

@@ -384,7 +384,8 @@ static void what_it_cannot_honour_is_refused(void **state) {
 static void headers_can_break_nothing(void **state) {
   static const jobsrv_tag_t bad[] = {
     { "", "x" }, { NULL, "x" }, { "A B", "x" }, { "A:", "x" }, { "A", NULL },
-    { "A", "x\r\nB: y" }, { "A", "x\n" }, { "A\n", "x" }, { "Host", "x" },
+    { "A", "x\r\nB: y" }, { "A", "x\n" }, { "A\n", "x" },
+    { "A", "\x7f" }, { "Host", "x" },
     { "content-length", "1" }, { "Content-Type", "x" },
     { "Transfer-Encoding", "chunked" }, { "Connection", "close" },
     { "Expect", "100-continue" },

@@ -390,6 +390,30 @@ static void scopes_are_logs_where_there_are_no_spans(void **state) {
   exporter_close(&e);
 }
 
+static void a_scope_that_somebody_else_tells_has_to_have_ids(void **state) {
+  exporter_t e;
+  jobsrv_job_t *job;
+  json_t *report;
+
+  (void) state;
+  exporter_open(&e);
+  job = begin_job(&e.world);
+  assert_ok(jobsrv_narrate_event(job, &(const jobsrv_event_t) {
+    .action = "span_end", .target = "theirs", .span_id = "B7AD6B7169203331",
+    .parent_span_id = "no id" }));
+  assert_ok(jobsrv_narrate_event(job, &(const jobsrv_event_t) {
+    .action = "span_end", .span_id = "00f067aa0ba902b7" }));
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  world_turn(&e.world);
+  report = exporter_report(&e); /* which knows an id */
+  assert_string_equal(text_of(span_of(report, "theirs"), "spanId"),
+                      "b7ad6b7169203331");
+  assert_null(text_of(span_of(report, "theirs"), "parentSpanId"));
+  (void) span_of(report, "scope");
+  json_decref(report);
+  exporter_close(&e);
+}
+
 static void a_cancelled_scope_has_no_status(void **state) {
   exporter_t e;
   jobsrv_job_t *job;
@@ -466,6 +490,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(child_jobs_are_in_the_tree_of_their_parent),
   cmocka_unit_test(scopes_are_spans_where_they_were),
   cmocka_unit_test(scopes_are_logs_where_there_are_no_spans),
+  cmocka_unit_test(a_scope_that_somebody_else_tells_has_to_have_ids),
   cmocka_unit_test(a_cancelled_scope_has_no_status),
   cmocka_unit_test(a_job_made_in_a_scope_is_inside_of_it),
   cmocka_unit_test(jobs_that_run_when_the_server_closes_leave_nothing),
