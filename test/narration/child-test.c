@@ -554,41 +554,6 @@ static void without_memory_a_line_is_lost_and_counted(void **state) {
   assert_true(lost > 0 && lost < 20);
 }
 
-/* ---- its life ---- */
-
-static void an_exit_of_which_nothing_is_known_says_so(void **state) {
-  child_t child;
-
-  (void) state;
-  child_open(&child);
-  jobsrv__narration_observer.exited(child.job, UINT64_C(1234999999));
-  assert_string_equal(newest(&child)->action, "process_exited");
-  assert_string_equal(newest(&child)->human, "its exit status was lost");
-  assert_contains(newest(&child)->json, "\"duration_ms\":1234}");
-  child_close(&child);
-}
-
-static void what_there_is_no_memory_for_is_counted_as_dropped(void **state) {
-  child_t child;
-
-  (void) state;
-  child_open(&child);
-  jobsrv_faults_fail(&child.world.faults, 0, UINT64_MAX);
-  jobsrv__narration_observer.started(child.job, 7, "program");
-  jobsrv_faults_fail(&child.world.faults, 0, 0);
-  assert_int_equal(jobsrv_capture_count(child.seen, NULL), 0);
-  jobsrv__narration_observer.started(child.job, 8, "program");
-  assert_true(jobsrv_capture_sequence(
-      child.seen,
-      (jobsrv_match_t[]) {
-        { .has_kind = 1, .kind = JOBSRV_KIND_DROPPED,
-          .json = "\"count\":1}" },
-        { .action = "process_started", .target = "program",
-          .json = "\"fields\":{\"pid\":8}" } },
-      2));
-  child_close(&child);
-}
-
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(the_bracket_form_has_actor_and_action),
   cmocka_unit_test(what_is_not_quite_a_form_is_plain_text),
@@ -605,8 +570,6 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(deep_json_is_plain),
   cmocka_unit_test(a_line_of_64_kib_is_read_whole),
   cmocka_unit_test(without_memory_a_line_is_lost_and_counted),
-  cmocka_unit_test(an_exit_of_which_nothing_is_known_says_so),
-  cmocka_unit_test(what_there_is_no_memory_for_is_counted_as_dropped),
 };
 
 RUN(tests);

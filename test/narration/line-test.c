@@ -115,11 +115,68 @@ static void under_the_level_or_after_the_end_there_is_none(void **state) {
   world_close(&world);
 }
 
+/* ---- the life of the child ---- */
+
+static jobsrv_job_t *begin_at_debug(world_t *world, jobsrv_capture_t **seen) {
+  jobsrv_job_t *job;
+
+  world_init(world);
+  world->options.level = JOBSRV_DEBUG;
+  world_start(world);
+  assert_ok(jobsrv_capture_new(seen, world->srv, 0));
+  job = begin_job(world);
+  jobsrv_capture_clear(*seen);
+  return job;
+}
+
+static void an_exit_of_which_nothing_is_known_says_so(void **state) {
+  jobsrv_capture_t *seen;
+  world_t world;
+  jobsrv_job_t *job;
+
+  (void) state;
+  job = begin_at_debug(&world, &seen);
+  jobsrv__narration_observer.exited(job, UINT64_C(1234999999));
+  assert_non_null(jobsrv_capture_get(
+      seen,
+      &(jobsrv_match_t) { .action = "process_exited",
+                          .includes = "its exit status was lost",
+                          .json = "\"duration_ms\":1234}" }, 0));
+  jobsrv_capture_free(seen);
+  world_close(&world);
+}
+
+static void what_there_is_no_memory_for_is_counted_as_dropped(void **state) {
+  jobsrv_capture_t *seen;
+  world_t world;
+  jobsrv_job_t *job;
+
+  (void) state;
+  job = begin_at_debug(&world, &seen);
+  jobsrv_faults_fail(&world.faults, 0, UINT64_MAX);
+  jobsrv__narration_observer.started(job, 7, "program");
+  jobsrv_faults_fail(&world.faults, 0, 0);
+  assert_int_equal(jobsrv_capture_count(seen, NULL), 0);
+  jobsrv__narration_observer.started(job, 8, "program");
+  assert_true(jobsrv_capture_sequence(
+      seen,
+      (jobsrv_match_t[]) {
+        { .has_kind = 1, .kind = JOBSRV_KIND_DROPPED,
+          .json = "\"count\":1}" },
+        { .action = "process_started", .target = "program",
+          .json = "\"fields\":{\"pid\":8}" } },
+      2));
+  jobsrv_capture_free(seen);
+  world_close(&world);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_line_is_narration_by_its_stream),
   cmocka_unit_test(a_cut_line_says_that_it_continues),
   cmocka_unit_test(its_bytes_are_kept_as_far_as_json_can),
   cmocka_unit_test(under_the_level_or_after_the_end_there_is_none),
+  cmocka_unit_test(an_exit_of_which_nothing_is_known_says_so),
+  cmocka_unit_test(what_there_is_no_memory_for_is_counted_as_dropped),
 };
 
 RUN(tests);
