@@ -232,6 +232,14 @@ static int take_text(reader_t *reader, const char *name, const char *value) {
   return 0;
 }
 
+/* 1 if a member's value is spelled so, its quotes included. */
+static int is_text(const jobsrv__json_walk_t *member, const char *text) {
+  size_t len = strlen(text);
+
+  return (size_t) (member->at - member->value) == len &&
+         memcmp(member->value, text, len) == 0;
+}
+
 static void take_member(reader_t *reader, const jobsrv__json_walk_t *member) {
   const char *value = member->value;
   jobsrv_field_t *later;
@@ -240,7 +248,7 @@ static void take_member(reader_t *reader, const jobsrv__json_walk_t *member) {
   int level;
   int i;
 
-  if (strcmp(name, "type") == 0 && strncmp(value, "\"narration\"", 11) == 0)
+  if (strcmp(name, "type") == 0 && is_text(member, "\"narration\""))
     return;
   if (*value == '"' && take_text(reader, name, value))
     return;

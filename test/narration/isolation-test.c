@@ -108,7 +108,7 @@ static void add_jobs(play_t *play) {
   jobsrv_sink_options_t how;
   jobsrv_operation_t operation;
   jobsrv_spec_t spec;
-  char name[16], id[JOBSRV_ID_SIZE];
+  char name[24], id[JOBSRV_ID_SIZE];
 
   jobsrv_sink_options_init(&how);
   how.unredacted = 1;
