@@ -122,8 +122,8 @@ typedef struct jobsrv_field_s {
 /*
  * One event. Whoever narrates fills what they have by designated initialisers
  * and leaves the rest zero; a sink finds everything filled, texts as they were
- * given: what is no UTF-8 is mended in `json` alone. All are lent
- * for the call. `size` of 0 is taken as the size of this library's struct.
+ * given: what is no UTF-8 is mended in `json` alone. All are lent for the call.
+ * `size` of 0 is taken as the size of this library's struct.
  */
 typedef struct jobsrv_event_s {
   size_t size;

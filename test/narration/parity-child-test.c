@@ -186,6 +186,7 @@ static void a_child_may_say_all_that_an_event_has(void **state) {
                   .env = { "EVENT", text } };
   const jobsrv_event_t *event;
   json_t *said_there, *want, *got;
+  char *line;
   schema_t s;
 
   (void) state;
@@ -203,8 +204,9 @@ static void a_child_may_say_all_that_an_event_has(void **state) {
   json_object_del(said_there, "trace_id");
   json_object_del(said_there, "span_id");
   json_object_del(said_there, "parent_span_id");
-  snprintf(text, sizeof(text), "%s",
-           json_dumps(said_there, JSON_COMPACT | JSON_REAL_PRECISION(17)));
+  line = json_dumps(said_there, JSON_COMPACT | JSON_REAL_PRECISION(17));
+  snprintf(text, sizeof(text), "%s", line);
+  free(line);
   (void) run(&plan);
   event = said("an_action");
   got = json_loadb(event->json, event->json_len, JSON_REJECT_DUPLICATES, NULL);
