@@ -724,6 +724,12 @@ class Alone(unittest.TestCase):
         path = self.path("hup.log", "")
         daemon = self.start("--demo", "--log-file=" + path)
         daemon.until(daemon.submit("echo", lines=["first"]), "completed")
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:  # another thread writes it
+            with open(path, encoding="utf-8") as file:
+                if "first" in file.read():
+                    break
+            time.sleep(0.01)
         os.rename(path, path + ".old")
         daemon.process.send_signal(signal.SIGHUP)
         deadline = time.monotonic() + PATIENCE
