@@ -43,10 +43,12 @@ static void deliver(jobsrv__narration_t *narration,
   jobsrv__queue_t *mark = &narration->mark;
   jobsrv_sink_t *sink;
 
+  narration->delivery++;
   while (at != head && !narration->closed) {
     sink = JOBSRV__CONTAINER(at, jobsrv_sink_t, link);
     jobsrv__queue_push_front(at, mark); /* behind `at` */
     if (wants(sink, event, event->job) &&
+        sink->born_in != narration->delivery &&
         (event->server_seq == 0 || event->server_seq > sink->born))
       sink->ops.event(sink->self,
                       sink->redactor != NULL

@@ -218,6 +218,7 @@ static void on_ended(jobsrv_job_t *job, jobsrv_state_t from) {
   jobsrv_state_t state = jobsrv_job_state(job);
   jobsrv_job_info_t info = { .size = sizeof(info) };
   jobsrv_event_t event;
+  jobsrv__buf_t mine, *json;
   char human[512];
   const char *why = NULL;
 
@@ -241,9 +242,12 @@ static void on_ended(jobsrv_job_t *job, jobsrv_state_t from) {
                   why != NULL ? ": " : "", why != NULL ? why : "");
   event.human = human;
   event.wall_ns = job->finished_wall;
-  encode_end(&narration->body, job);
-  deliver(job, &event, jobsrv__buf_str(&narration->body),
-          narration->body.len);
+  /* inside of a sink, `body` may be of an event that is still to be put */
+  jobsrv__buf_init(&mine, &job->srv->alloc, 0);
+  json = narration->delivering ? &mine : &narration->body;
+  encode_end(json, job);
+  deliver(job, &event, jobsrv__buf_str(json), json->len);
+  jobsrv__buf_free(&mine);
 }
 
 static void on_gone(jobsrv_job_t *job) {

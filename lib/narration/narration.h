@@ -24,6 +24,7 @@ struct jobsrv__narration_s {
   jobsrv__queue_t sinks;      /* in order of adding */
   jobsrv__queue_t later;      /* events that came while one was delivered */
   int delivering;
+  uint64_t delivery;          /* the number of the newest */
   jobsrv__queue_t mark;       /* the place among the sinks meanwhile */
   unsigned int holds;         /* by whoever comes back to it after a callback */
   int closed;                 /* freed with the last of them */

@@ -12,7 +12,8 @@
 /* The texts of an event that may hold anything; the others are our own. */
 #define VOICES(XX) XX(human) XX(cute) XX(story)
 #define TEXTS(XX)                                                             \
-  XX(actor) XX(action) XX(target) VOICES(XX) XX(correlation_id) XX(request_id)
+  XX(actor) XX(action) XX(target) VOICES(XX) XX(correlation_id)               \
+  XX(request_id) XX(file) XX(function)
 
 void jobsrv__redacted_init(jobsrv__redacted_t *redacted,
                            const jobsrv_alloc_t *alloc) {
@@ -79,7 +80,7 @@ typedef struct {
   size_t at;
 } place_t;
 
-enum { OWN_TEXTS = 9 }; /* of an event without fields, which have two */
+enum { OWN_TEXTS = 11 }; /* of an event without fields, which have two */
 
 typedef struct {
   const jobsrv_redactor_t *by;
@@ -193,6 +194,7 @@ static void withhold(jobsrv__redacted_t *redacted, const jobsrv_event_t *from) {
   to->actor = to->action = to->human = redacted->by->replacement;
   to->target = to->cute = to->story = NULL;
   to->correlation_id = to->request_id = NULL;
+  to->file = to->function = NULL;
   to->nfields = 0;
   to->payload = NULL;
   to->payload_len = 0;

@@ -221,6 +221,21 @@ static int make(jobsrv__narration_t *narration,
   return 0;
 }
 
+/* Which may close the server. */
+static int sink_open(jobsrv_sink_t *sink) {
+  int err = sink->ops.open != NULL ? sink->ops.open(sink->self, sink) : 0;
+
+  return err >= 0 && sink->narration->closed ? JOBSRV_ECLOSED : err;
+}
+
+static void join(jobsrv__narration_t *narration, jobsrv_sink_t *sink) {
+  sink->born = narration->logs.srv->server_seq;
+  sink->born_in = narration->delivering ? narration->delivery : 0;
+  sink->flushed = narration->flush_number;
+  jobsrv__queue_push_back(&narration->sinks, &sink->link);
+  count_in(narration);
+}
+
 int jobsrv_sink_add(jobsrv_t *srv,
                     const jobsrv_sink_ops_t *ops,
                     void *self,
@@ -242,19 +257,17 @@ int jobsrv_sink_add(jobsrv_t *srv,
     return err;
   sink->ops = mine;
   sink->self = self;
-  err = mine.open != NULL ? mine.open(self, sink) : 0;
+  jobsrv__narration_hold(narration);
+  err = sink_open(sink);
   if (err < 0) {
     sink_free(sink);
-    return err;
+  } else {
+    join(narration, sink);
+    if (out != NULL)
+      *out = sink;
   }
-
-  sink->born = srv->server_seq;
-  sink->flushed = narration->flush_number;
-  jobsrv__queue_push_back(&narration->sinks, &sink->link);
-  count_in(narration);
-  if (out != NULL)
-    *out = sink;
-  return 0;
+  jobsrv__narration_let_go(narration);
+  return err < 0 ? err : 0;
 }
 
 void jobsrv_sink_remove(jobsrv_sink_t *sink) {
@@ -264,10 +277,12 @@ void jobsrv_sink_remove(jobsrv_sink_t *sink) {
   jobsrv__queue_remove(&sink->link);
   sink->removed = 1;
   count_in(narration);
+  jobsrv__narration_hold(narration);
   if (sink->ops.close != NULL)
     sink->ops.close(sink->self);
   jobsrv__flushes_look(narration);
   jobsrv__sink_let_go(sink);
+  jobsrv__narration_let_go(narration);
 }
 
 uint64_t jobsrv_sink_dropped(const jobsrv_sink_t *sink) {

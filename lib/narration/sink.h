@@ -32,6 +32,7 @@ struct jobsrv_sink_s {
   int removed;
   unsigned int pins;        /* the list's, and of calls that come back to it */
   uint64_t born;            /* events numbered up to here are not for it */
+  uint64_t born_in;          /* the delivery, if it was inside of one */
   uint64_t flushed;         /* every flush up to this one */
   uint64_t flushing;        /* the one it was asked for last */
   int asked;                /* and has not answered */

@@ -185,12 +185,13 @@ static int narrate(jobsrv_t *srv, jobsrv_event_t *event, int is_lost) {
   if (err != 0)
     return err;
   jobsrv__event_fill(event, NULL, srv);
-  if (!jobsrv__on_loop(srv))
-    return post(srv, event, is_lost);
-  if (srv->narration == NULL)
+  if (jobsrv__narration_straight(srv)) {
+    take(srv, event, is_lost);
+    return 0;
+  }
+  if (jobsrv__on_loop(srv) && srv->narration == NULL)
     return is_lost ? JOBSRV_ENOCONTEXT : JOBSRV_ECLOSED;
-  take(srv, event, is_lost);
-  return 0;
+  return post(srv, event, is_lost);
 }
 
 int jobsrv__narrate_unrouted(jobsrv_event_t *event) {

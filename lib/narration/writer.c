@@ -325,7 +325,7 @@ static void on_mail(jobsrv__mail_t *mail, void *owner) {
     writer->posted = 0;
     while (tell_lane(writer))
       ;
-    if (writer->flushed) {
+    if (writer->flushed && !writer->stop) { /* what was told may close it */
       writer->flushed = 0;
       cb = writer->cb;
       arg = writer->arg;

@@ -213,8 +213,9 @@ static void put_job(jobsrv_otlp_t *otlp,
   jobsrv__otlp_attr_text(attrs, "jobsrv.principal",
                          redacted(otlp, info->principal));
   jobsrv__otlp_attr_text(attrs, "jobsrv.correlation_id",
-                         info->correlation_id);
-  jobsrv__otlp_attr_text(attrs, "jobsrv.request_id", info->request_id);
+                         redacted(otlp, info->correlation_id));
+  jobsrv__otlp_attr_text(attrs, "jobsrv.request_id",
+                         redacted(otlp, info->request_id));
   if (info->started_wall_ns != 0)
     jobsrv__otlp_attr_u64(attrs, "jobsrv.duration_ms",
                           info->duration_ns / 1000000);

@@ -17,6 +17,8 @@ typedef struct {
   char key[256];
   char correlation[256];
   char request[256];
+  char file[256];
+  char function[256];
   char payload[256];
   char json[2048];
   int n;
@@ -40,6 +42,8 @@ static void on_event(void *self, const jobsrv_event_t *event) {
   keep(spy->key, event->nfields > 0 ? event->fields[0].key : NULL);
   keep(spy->correlation, event->correlation_id);
   keep(spy->request, event->request_id);
+  keep(spy->file, event->file);
+  keep(spy->function, event->function);
   keep(spy->field, event->nfields > 0 ? event->fields[0].as.string : NULL);
   (void) snprintf(spy->json, sizeof(spy->json), "%.*s",
                   (int) event->json_len,
@@ -193,6 +197,27 @@ static void ids_from_outside_are_texts_and_the_job_s_own_stays(void **state) {
   assert_string_equal(spy.request, "Bearer " MASK);
   assert_non_null(strstr(spy.json, jobsrv_job_id(job, id)));
   assert_null(strstr(spy.json, "=abc"));
+  assert_null(strstr(spy.json, "123xyz"));
+  world_close(&world);
+}
+
+static void where_an_event_comes_from_is_a_text_of_others_too(void **state) {
+  jobsrv_event_t event = { .human = "a",
+                           .file = "token=hunter2",
+                           .line = 3,
+                           .function = "Bearer abc123xyz" };
+  spy_t spy = { 0 };
+  jobsrv_job_t *job;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  job = begin_job(&world);
+  add(&world, &spy, NULL, 0);
+  assert_ok(jobsrv_narrate_event(job, &event));
+  assert_string_equal(spy.file, "token=" MASK);
+  assert_string_equal(spy.function, "Bearer " MASK);
+  assert_null(strstr(spy.json, "hunter2"));
   assert_null(strstr(spy.json, "123xyz"));
   world_close(&world);
 }
@@ -433,6 +458,7 @@ int main(void) {
     cmocka_unit_test(data_for_programs_is_masked_and_stays_json),
     cmocka_unit_test(a_secret_in_the_name_of_a_member_is_masked),
     cmocka_unit_test(ids_from_outside_are_texts_and_the_job_s_own_stays),
+    cmocka_unit_test(where_an_event_comes_from_is_a_text_of_others_too),
     cmocka_unit_test(a_key_that_is_told_line_by_line_is_masked_to_its_end),
     cmocka_unit_test(a_key_without_an_end_hides_one_more_line),
     cmocka_unit_test(all_voices_of_such_a_line_are_masked_for_those_who_ask),

@@ -457,6 +457,7 @@ static void secrets_stay_here_unless_they_are_to_go(void **state) {
     jobsrv_spec_init(&spec);
     spec.tags = tags;
     spec.ntags = 2;
+    spec.correlation_id = spec.request_id = "token=hunter2";
     assert_ok(jobsrv_begin(e.world.srv, &spec, &job));
     assert_ok(jobsrv_narrate(job, "a", "password=hunter2"));
     assert_ok(jobsrv_tell(job, "b", jobsrv_field_string("secret", "hunter2")));
