@@ -206,6 +206,23 @@ static int read_query(jobsrv__request_t *request, query_t *query) {
 
 /* ---- the answer ---- */
 
+/* Returns 1 if it is the caller's to see: it is then there, or `failed` is. */
+static int put_job(jobsrv__request_t *request,
+                   jobsrv_job_t *job,
+                   int is_first,
+                   jobsrv__buf_t *json) {
+  int may;
+
+  jobsrv_job_ref(job); /* whatever the hook does to it */
+  may = jobsrv__may_read(request, job);
+  if (may && !is_first)
+    (void) jobsrv__buf_putc(json, ',');
+  if (may)
+    (void) jobsrv__jobs_put_record(request, job, JOBSRV_RECORD_BRIEF, json);
+  jobsrv_job_unref(job);
+  return may;
+}
+
 /* Fills the page; `page` is then where the next one goes on, or zero. */
 static void put_jobs(jobsrv__request_t *request,
                      query_t *query,
@@ -217,27 +234,23 @@ static void put_jobs(jobsrv__request_t *request,
   jobsrv_job_t *job;
   size_t len;
 
-  while (n < query->limit && looks < LOOKS) {
+  /* the hook may close the transport, and the server too */
+  while (n < query->limit && looks < LOOKS && !request->sse->is_closing) {
     before = query->page;
     if (jobsrv_list(srv, &query->filter, &query->page, &job, 1) == 0)
       return;
-    if (!jobsrv__may_read(request, job)) {
-      looks++;
-      if (query->page.number == 0)
-        return;
-      continue;
-    }
     len = json->len;
-    if (n > 0)
-      (void) jobsrv__buf_putc(json, ',');
-    if (jobsrv__jobs_put_record(request, job, JOBSRV_RECORD_BRIEF, json) != 0)
+    if (!put_job(request, job, n == 0, json)) {
+      looks++;
+    } else if (json->failed != 0) {
       return;
-    if (n > 0 && json->len > PAGE_BYTES) { /* it begins the next page */
+    } else if (n > 0 && json->len > PAGE_BYTES) { /* it begins the next page */
       json->len = len;
       query->page = before;
       return;
+    } else {
+      n++;
     }
-    n++;
     if (query->page.number == 0)
       return;
   }

@@ -312,10 +312,11 @@ static void on_turn(jobsrv_turn_t *turn) {
     pump(stream);
 }
 
+/* A hook that closes the server has it told even before its head is sent. */
 static void on_notify(jobsrv_cursor_t *cursor) {
   stream_t *stream = JOBSRV__CONTAINER(cursor, stream_t, cursor);
 
-  if (!jobsrv__conn_blocked(stream->conn))
+  if (stream->watches && !jobsrv__conn_blocked(stream->conn))
     pump(stream);
 }
 

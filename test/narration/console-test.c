@@ -320,8 +320,8 @@ static void what_was_dropped_is_told_in_the_form(void **state) {
     const char *want;
   } cases[] = {
     { JOBSRV_CONSOLE_JSON, "{\"type\":\"dropped\",\"count\":" },
-    { JOBSRV_CONSOLE_LOGFMT, "\ntype=dropped count=" },
-    { JOBSRV_CONSOLE_BRACKETS, "\n... dropped " },
+    { JOBSRV_CONSOLE_LOGFMT, "type=dropped count=" },
+    { JOBSRV_CONSOLE_BRACKETS, "... dropped " },
   };
   jobsrv_console_options_t options;
   static console_t c;
