@@ -147,8 +147,59 @@ static size_t skip_blanks(const finder *f, size_t at) {
   return at;
 }
 
+/* Behind `name=value`, the value quoted or not; `at` itself if it is none. */
+static size_t param_end(const finder *f, size_t at) {
+  size_t from = at;
+  size_t end, value;
+  int escaped;
+
+  while (from < f->len && is_word(f->text[from]))
+    from++;
+  if (from == at || from == f->len || f->text[from] != '=')
+    return at;
+  value = from + 1;
+  escaped = has(f, value, "\\\"");
+  if (escaped || has(f, value, "\"")) {
+    end = quoted_end(f, value + 1 + (size_t) escaped, '"', escaped);
+    return end < f->len ? end + 1 + (size_t) escaped : end;
+  }
+  for (end = value; end < f->len && !ends_value(f->text[end]);)
+    end++;
+  return end > value && f->text[value] != '=' ? end : at;
+}
+
+/* Some schemes have many of those behind them, with commas in between. */
+static size_t params_end(const finder *f, size_t at) {
+  size_t next = at;
+  size_t end;
+
+  while ((end = param_end(f, next)) > next) {
+    at = end;
+    next = skip_blanks(f, at);
+    if (next == f->len || f->text[next] != ',')
+      return at;
+    next = skip_blanks(f, next + 1);
+  }
+  return at;
+}
+
+/* The same behind a scheme; `at` if there are none. */
+static size_t credentials_end(const finder *f, size_t at) {
+  size_t scheme = at;
+  size_t from, end;
+
+  while (scheme < f->len && is_word(f->text[scheme]))
+    scheme++;
+  from = skip_blanks(f, scheme);
+  if (scheme == at || from == scheme)
+    return at;
+  end = params_end(f, from);
+  return end > from ? end : at;
+}
+
 static size_t plain_end(const finder *f, size_t at, uint8_t until) {
   size_t scheme = at;
+  size_t end;
 
   if (until == JOBSRV__UNTIL_LINE) {
     while (at < f->len && f->text[at] != '\n' && f->text[at] != '\r')
@@ -156,6 +207,9 @@ static size_t plain_end(const finder *f, size_t at, uint8_t until) {
     return at;
   }
   if (until == JOBSRV__UNTIL_CREDENTIALS) {
+    end = credentials_end(f, at);
+    if (end > at)
+      return end;
     while (scheme < f->len && is_letter(f->text[scheme]))
       scheme++;
     if (scheme > at && scheme < f->len && is_blank(f->text[scheme]))

@@ -176,6 +176,12 @@ static int post(jobsrv_t *srv, const jobsrv_event_t *event, int is_lost) {
   return err;
 }
 
+/* What is mail when the server closes is not delivered any more. */
+static int goes_straight(const jobsrv_t *srv) {
+  return jobsrv__narration_straight(srv) ||
+         (jobsrv__on_loop(srv) && srv->phase == JOBSRV__CLOSING);
+}
+
 static int narrate(jobsrv_t *srv, jobsrv_event_t *event, int is_lost) {
   int err;
 
@@ -185,13 +191,12 @@ static int narrate(jobsrv_t *srv, jobsrv_event_t *event, int is_lost) {
   if (err != 0)
     return err;
   jobsrv__event_fill(event, NULL, srv);
-  if (jobsrv__narration_straight(srv)) {
-    take(srv, event, is_lost);
-    return 0;
-  }
   if (jobsrv__on_loop(srv) && srv->narration == NULL)
     return is_lost ? JOBSRV_ENOCONTEXT : JOBSRV_ECLOSED;
-  return post(srv, event, is_lost);
+  if (!goes_straight(srv))
+    return post(srv, event, is_lost);
+  take(srv, event, is_lost);
+  return 0;
 }
 
 int jobsrv__narrate_unrouted(jobsrv_event_t *event) {

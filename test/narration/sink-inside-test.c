@@ -282,6 +282,38 @@ static void what_a_sink_says_of_no_job_keeps_its_place(void **state) {
   world_close(&world);
 }
 
+static void tell_of_it(jobsrv_hook_t *hook,
+                       jobsrv_job_t *job,
+                       jobsrv_state_t from,
+                       jobsrv_state_t to) {
+  (void) job;
+  (void) from;
+  if (to == JOBSRV_STATE_CANCELLED)
+    assert_ok(tell(hook->data, "the last"));
+}
+
+static void what_belongs_to_no_job_is_told_while_the_server_closes(
+    void **state) {
+  jobsrv_hook_t hook = { 0 };
+  spy_t spy = { 0 };
+  jobsrv_job_t *job;
+  pthread_t thread;
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  assert_ok(add(&world, &spy, JOBSRV_INFO));
+  hook.data = &world;
+  jobsrv_hook_add(world.srv, &hook, tell_of_it);
+  job = begin_job(&world);
+  assert_int_equal(pthread_create(&thread, NULL, say_one, job), 0);
+  pthread_join(thread, NULL);
+  jobsrv_close(world.srv, NULL, NULL);
+  world.srv = NULL;
+  assert_true(place_of(&spy, "the last") >= 0);
+  world_close(&world);
+}
+
 /* ---- trouble ---- */
 
 static void shut_in_trouble(jobsrv_sink_t *sink,
@@ -335,6 +367,7 @@ int main(void) {
     cmocka_unit_test(a_sink_may_close_the_server_when_it_is_told_of_a_loss),
     cmocka_unit_test(what_belongs_to_no_job_keeps_its_place),
     cmocka_unit_test(what_a_sink_says_of_no_job_keeps_its_place),
+    cmocka_unit_test(what_belongs_to_no_job_is_told_while_the_server_closes),
     cmocka_unit_test(the_server_may_be_closed_in_trouble_during_a_flush),
   };
 
