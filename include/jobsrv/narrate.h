@@ -146,7 +146,7 @@ typedef struct jobsrv_event_s {
   const jobsrv_field_t *fields;
   size_t nfields;
   const char *payload;        /* jobsrv_data_event()'s JSON text */
-  size_t payload_len;
+  size_t payload_len;         /* there need be no NUL behind it */
   /* set by the library for sinks, ignored from callers */
   jobsrv_kind_t kind;
   uint64_t seq;               /* in the job, from 1; 0: belongs to no job, or

@@ -72,8 +72,6 @@ void jobsrv__short_id(jobsrv__buf_t *buf, const char *id) {
 
 static const char *said(const jobsrv__layout_t *layout,
                         const jobsrv_event_t *event) {
-  if (event->payload != NULL)
-    return event->payload;
   if (layout->voice == JOBSRV_VOICE_CUTE && event->cute != NULL)
     return event->cute;
   if (layout->voice == JOBSRV_VOICE_STORY && event->story != NULL)
@@ -123,7 +121,10 @@ static void put_said(const jobsrv__layout_t *layout,
   const jobsrv_field_t *suppressed =
       jobsrv__event_field(event, "suppressed", JOBSRV_FIELD_U64);
 
-  put_text(buf, said(layout, event));
+  if (event->payload != NULL)
+    jobsrv__show(buf, event->payload, event->payload_len);
+  else
+    put_text(buf, said(layout, event));
   if (layout->fields) {
     jobsrv__logfmt_fields(buf, event);
   } else {

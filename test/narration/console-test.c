@@ -102,6 +102,22 @@ static void a_table_and_a_count_are_shown_to_people(void **state) {
   read_to_end(&c);
 }
 
+static void of_data_the_payload_is_shown_and_nothing_behind_it(void **state) {
+  jobsrv_console_options_t options;
+  static console_t c;
+
+  (void) state;
+  jobsrv_console_options_init(&options);
+  options.form = JOBSRV_CONSOLE_MESSAGE;
+  open_console(&c, &options);
+  assert_ok(jobsrv_data_event(c.job, "found", "{\"n\":1},\"secret\"", 7));
+  assert_ok(jobsrv_narrate(c.job, "a", "the last"));
+  read_until(&c, "the last\n");
+  assert_contains(c.text, "{\"n\":1}\nthe last\n");
+  world_close(&c.world);
+  read_to_end(&c);
+}
+
 static void nothing_reaches_the_terminal_as_a_control(void **state) {
   jobsrv_console_options_t options;
   static console_t c;
@@ -551,6 +567,7 @@ static void every_allocation_may_fail(void **state) {
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(an_event_is_one_line_of_text),
   cmocka_unit_test(a_table_and_a_count_are_shown_to_people),
+    cmocka_unit_test(of_data_the_payload_is_shown_and_nothing_behind_it),
   cmocka_unit_test(nothing_reaches_the_terminal_as_a_control),
   cmocka_unit_test(colour_only_when_asked),
   cmocka_unit_test(the_json_form_is_the_event_s_own),
