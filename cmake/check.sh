@@ -20,7 +20,11 @@ for argument in "$@"; do
   esac
 done
 
-jobsrv_need check
+if [ "$long" = yes ]; then
+  jobsrv_need long
+else
+  jobsrv_need check
+fi
 build=${JOBSRV_BUILD:-build}
 jobs=$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 export CTEST_OUTPUT_ON_FAILURE=1

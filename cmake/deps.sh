@@ -5,6 +5,7 @@
 #
 #   build   to configure and compile
 #   check   to run the tests as well
+#   long    to run the tests that take longer
 #   demo    to run the demo
 #   ci      for everything in .ci/run
 
@@ -29,6 +30,12 @@ tzdata         check  [ -f /usr/share/zoneinfo/Europe/Berlin ]
 g++            check  command -v c++
 python3        check  command -v python3
 curl           check  command -v curl
+chromium       long   command -v chromium
+chromium-driver long  command -v chromedriver
+nodejs         long   command -v node
+npm            long   command -v npm
+nginx          long   jobsrv_has_daemon nginx
+haproxy        long   jobsrv_has_daemon haproxy
 curl           demo   command -v curl
 clang          ci     command -v clang
 libclang-rt-14-dev ci jobsrv_has_clang_rt
@@ -55,6 +62,11 @@ jobsrv_has_clang_rt() {
     [ -n "$(find /usr/lib/llvm-* /usr/lib/clang \
       -name "libclang_rt.$jobsrv_part*" 2>/dev/null | head -n 1)" ] || return 1
   done
+}
+
+# Not all who may run it have its folder in their path.
+jobsrv_has_daemon() {
+  PATH=$PATH:/usr/sbin command -v "$1"
 }
 
 # Prints the packages that WHAT... needs and that are not there.
@@ -88,6 +100,7 @@ jobsrv_need() {
   # Each needs the ones before it.
   case "$*" in
     *ci*) set -- build check demo ci ;;
+    *long*) set -- build check demo long ;;
     *check*) set -- build check demo ;;
     *demo*) set -- build demo ;;
     *) set -- build ;;

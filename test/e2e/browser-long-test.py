@@ -1,0 +1,388 @@
+# SPDX-License-Identifier: MIT
+"""Chromium against jobsrvd: what EventSource promises to pages, and what pages
+of other origins cannot do."""
+
+import json
+import tempfile
+import time
+
+from webdriver import Browser
+from world import Proxy, Server, call, logged, need, run, seqs
+
+JSON = {"Content-Type": "application/json"}
+TEXTS = ["grüße", "日本語", "עברית", "e\u0301", "\u2028", "a\tb\x01c",
+         "\U0001f407", "\U0001f469\u200d\U0001f680", "data: x\n\nid: 9",
+         "[DONE]", " "]
+browser = None
+
+
+def url(proxy, path, host="127.0.0.1"):
+    return f"http://{host}:{proxy.port}{path}"
+
+
+def stream(job):
+    return f"/v1/jobs/{job}/stream"
+
+
+def whole(events):
+    """Each event once, in order, and the end."""
+    got = logged(events)
+    last = json.loads(got[-2][1])["seq"]
+    assert seqs(got) == list(range(1, last + 1)), seqs(got)
+    assert got[-2][0] == "end" and got[-1][:2] == ["message", "[DONE]"]
+    return got
+
+
+# ---- EventSource ----
+
+def named_and_unnamed_events_are_heard():
+    with Server() as server, Proxy(server.port) as proxy:
+        browser.go(url(proxy, "/page"))
+        browser.watch(stream(server.create("count", n=3, interval_ms=50)))
+        got = whole(browser.told())
+        assert [e[0] for e in got] == ["state"] * 2 + ["message"] * 3 + \
+            ["end", "message"], got
+        assert [json.loads(e[1])["human"] for e in got[2:5]] == \
+            ["1 of 3", "2 of 3", "3 of 3"]
+        assert json.loads(got[5][1])["result"] == {"counted": 3}
+
+        browser.watch(stream(server.create("data", value={"a": "\U0001f600"})))
+        data = [e for e in browser.told() if e[0] == "data"]
+        assert json.loads(data[0][1])["payload"] == {"a": "\U0001f600"}
+
+        browser.watch(stream(server.create("progress", total=3)))
+        assert [e for e in browser.told() if e[0] == "progress"]
+
+        browser.watch(stream(server.create("fail", message="no\nluck")))
+        got = browser.told("[ERROR]")
+        assert got[-1][:2] == ["message", "[ERROR] no luck"], got[-1]
+
+
+def a_page_creates_watches_and_cancels():
+    with Server() as server, Proxy(server.port) as proxy:
+        browser.go(url(proxy, "/page"))
+        made = browser.fetch("/v1/jobs", method="POST", headers=JSON,
+                             body='{"operation":"spin"}')
+        assert made["status"] == 202, made
+        job = json.loads(made["text"])["job_id"]
+        browser.watch(stream(job))
+        browser.until("what it says", "heard.some(e => e[0] == 'message')")
+        got = browser.fetch("/v1/jobs/" + job, method="DELETE")
+        assert got["status"] in (200, 202), got
+        assert browser.told("[CANCELLED]")[-1][0] == "message"
+
+
+def text_comes_as_it_was():
+    with Server() as server, Proxy(server.port) as proxy:
+        browser.go(url(proxy, "/page"))
+        browser.watch(stream(server.create("echo", lines=TEXTS)))
+        got = whole(browser.told())
+        said = [json.loads(e[1])["human"] for e in got if e[0] == "message"
+                and e[1][0] == "{"]
+        assert said == TEXTS, said
+
+
+def cut(reset):
+    with Server() as server, Proxy(server.port) as proxy:
+        browser.go(url(proxy, "/page"))
+        job = server.create("count", n=60, interval_ms=50)
+        proxy.cuts = [(b'"human":"10 of 60', 3, reset),
+                      (b'"human":"40 of 60', 3, reset)]
+        browser.watch(stream(job))
+        got = whole(browser.told())
+        heads = [h for h in proxy.heads if h[0] == "GET " + stream(job)]
+        assert "last-event-id" not in heads[0][1]
+        assert heads[1][1]["last-event-id"] == got[10][2], heads[1]
+        assert heads[2][1]["last-event-id"] == got[40][2], heads[2]
+
+
+def cut_it_comes_back_where_it_was():
+    cut(False)
+
+
+def reset_it_comes_back_where_it_was():
+    cut(True)
+
+
+def it_stops_when_told_204():
+    with Server() as server, Proxy(server.port) as proxy:
+        browser.go(url(proxy, "/page"))
+        job = server.create("count", n=2)
+        browser.watch(stream(job))
+        got = browser.told()
+        browser.closed()
+        heads = [h for h in proxy.heads if h[0] == "GET " + stream(job)]
+        assert len(heads) == 2, heads
+        assert heads[1][1]["last-event-id"] == got[-1][2], heads
+        time.sleep(2.5)  # it would have come again: it was told 1 s
+        assert len([h for h in proxy.heads
+                    if h[0] == "GET " + stream(job)]) == 2
+        assert browser.heard() == got
+
+
+def after_kill_and_restart_a_job_is_404_and_closes():
+    with Proxy() as proxy:
+        with Server() as server:
+            proxy.target = server.port
+            browser.go(url(proxy, "/page"))
+            job = server.create("sleep", ms=60000)
+            browser.watch(stream(job))
+            browser.until("two states", "heard.length >= 3")
+            boot = browser.heard()[-1][2]
+        with Server() as server:
+            proxy.target = server.port
+            browser.closed()
+            # further attempts may have met nobody, the last met the new one
+            assert proxy.heads[-1][1]["last-event-id"] == boot
+            assert browser.do("return opened") == 1
+            got = browser.fetch(stream(job))
+            assert got["status"] == 404, got
+            assert json.loads(got["text"])["code"] == "unknown_job"
+            seen = [r["fields"]["status"] for r in server.records()
+                    if r.get("target") == "/v1/jobs/{id}/stream"]
+            assert seen == [404, 404], seen
+
+
+# ---- other origins ----
+
+def another_origin_is_let_in_by_name():
+    with Proxy() as pages, \
+            Server("--allow-origin", url(pages, "", "pages.test")) as server:
+        pages.target = server.port
+        with Proxy(server.port) as proxy:
+            browser.go(url(pages, "/page", "pages.test"))
+            made = browser.fetch(url(proxy, "/v1/jobs"), method="POST",
+                                 headers=JSON,
+                                 body='{"operation":"count","n":3}')
+            assert made.get("status") == 202, made
+            assert len(made["id"]) == 32, made  # a header it may read
+            assert proxy.heads[-2][0] == "OPTIONS /v1/jobs", proxy.heads
+            job = json.loads(made["text"])["job_id"]
+            browser.watch(url(proxy, stream(job)))
+            whole(browser.told())
+            browser.closed()  # after 204
+
+            job = server.create("sleep", ms=60000)
+            got = browser.fetch(url(proxy, "/v1/jobs/" + job),
+                                method="DELETE")
+            assert got.get("status") in (200, 202), got
+
+            # the same server, another page
+            browser.go(url(pages, "/page", "other.test"))
+            browser.watch(url(proxy, stream(job)))
+            browser.closed()
+            assert browser.do("return [opened, heard.length]") == [0, 0]
+
+
+SIMPLE = "text/plain"  # what a page may send without a preflight
+
+FORM = """
+  const frame = document.createElement('iframe');
+  const form = document.createElement('form');
+  frame.name = form.target = 'into' + document.forms.length;
+  form.method = 'POST';
+  form.action = arguments[0];
+  form.enctype = 'text/plain';
+  const input = document.createElement('input');
+  input.name = arguments[1];
+  input.value = arguments[2];
+  form.append(input);
+  document.body.append(frame, form);
+  return new Promise((resolve) => {
+    frame.onload = () => resolve('loaded');
+    setTimeout(() => resolve('late'), 4000);
+    form.submit();
+  });
+"""
+
+# What else a page may have fetched without asking: nothing of it may run.
+EMBED = """
+  return Promise.all(['script', 'img', 'link'].map((name) =>
+    new Promise((resolve) => {
+      const part = document.createElement(name);
+      if (name === 'link')
+        part.rel = 'stylesheet', part.href = arguments[0];
+      else
+        part.src = arguments[0];
+      window.onerror = () => resolve('ran');
+      part.onload = () => resolve('loaded');
+      part.onerror = () => resolve('refused');
+      document.body.append(part);
+    })));
+"""
+
+
+def a_foreign_page_can_neither_create_read_nor_cancel():
+    with Server() as server, Proxy(server.port) as proxy, Proxy() as pages:
+        job = server.create("spin")
+        jobs, one = url(proxy, "/v1/jobs"), url(proxy, "/v1/jobs/" + job)
+        browser.go(url(pages, "/page", "evil.test"))
+        body = '{"operation":"count","n":1}'
+
+        # with all a script can do: a preflight, which is refused, ...
+        for path, method in ((jobs, "POST"), (one, "DELETE"),
+                             (one + "/cancel", "POST"),
+                             (one + "/ticket", "POST")):
+            got = browser.fetch(path, method=method, headers=JSON,
+                                body=body if method == "POST" else None)
+            assert got == {"error": "TypeError"}, (path, got)
+        # ... or without one, and then without an answer
+        for mode in ("cors", "no-cors"):
+            for path in (jobs, one + "/cancel", one + "/ticket",
+                         one + "/answer"):
+                for sent in (body, None):
+                    got = browser.fetch(
+                        path, method="POST", mode=mode, body=sent,
+                        headers={"Content-Type": SIMPLE} if sent else {})
+                    assert "error" in got or (got["status"] == 0 and
+                                              got["text"] == ""), (path, got)
+        # forms, with JSON made of a name and a value
+        assert browser.do(FORM, jobs, '{"operation":"count","n":1,"x":"',
+                          '"}') == "loaded"
+        assert browser.do(FORM, one + "/cancel", "a", "b") == "loaded"
+
+        # reading
+        for path in (jobs, one, one + "/stream", url(proxy, "/health")):
+            assert browser.fetch(path) == {"error": "TypeError"}, path
+        got = browser.fetch(one, mode="no-cors")
+        assert "error" in got or got["text"] == "", got
+        browser.watch(one + "/stream")
+        browser.closed()
+        assert browser.do("return heard") == []
+        assert "ran" not in browser.do(EMBED, one)
+        assert browser.do("""
+          const frame = document.createElement('iframe');
+          frame.src = arguments[0];
+          document.body.append(frame);
+          return new Promise((resolve) => {
+            frame.onload = () => {
+              try {
+                resolve(frame.contentWindow.document.body.innerText);
+              } catch (error) {
+                resolve(error.name);
+              }
+            };
+          });""", one) in ("SecurityError", "TypeError")
+
+        # a page of no origin at all
+        got = browser.do("""
+          const frame = document.createElement('iframe');
+          frame.sandbox = 'allow-scripts';
+          frame.srcdoc = `<script>fetch('${arguments[0]}', { method: 'POST' })
+            .then((a) => parent.postMessage('read', '*'))
+            .catch((e) => parent.postMessage(e.name, '*'))</script>`;
+          return new Promise((resolve) => {
+            window.onmessage = (e) => resolve(e.data);
+            document.body.append(frame);
+          });""", one + "/cancel")
+        assert got == "TypeError", got
+        assert "null" in [h[1].get("origin") for h in proxy.heads]
+
+        (record,) = server.jobs()
+        assert record["job_id"] == job and record["state"] == "running", record
+        assert not record["cancel_requested"], record
+        posts = [h for h in proxy.heads if h[0].startswith("POST")]
+        assert len(posts) >= 12, posts  # they did get as far as the server
+
+
+def a_name_that_is_not_ours_is_misdirected():
+    # the page came from another server; now its name is this machine's
+    with Server() as server, Proxy(server.port) as proxy:
+        job = server.create("spin")
+        browser.go(url(proxy, "/page", "rebound.test"))
+        body = '{"operation":"count","n":1}'
+        for path, options in (
+                ("/v1/jobs", {"method": "POST", "headers": JSON,
+                              "body": body}),
+                ("/v1/jobs", {}), ("/v1/jobs/" + job, {}),
+                ("/v1/jobs/" + job, {"method": "DELETE"}),
+                (f"/v1/jobs/{job}/cancel", {"method": "POST"})):
+            got = browser.fetch(path, **options)
+            assert got.get("status") == 421, (path, got)
+            assert job not in got["text"], got
+        browser.watch(stream(job))
+        browser.closed()
+        assert browser.heard() == []
+        (record,) = server.jobs()
+        assert record["job_id"] == job and record["state"] == "running", record
+
+    with Server("--allow-host", "rebound.test") as server, \
+            Proxy(server.port) as proxy:
+        browser.go(url(proxy, "/page", "rebound.test"))
+        browser.watch(stream(server.create("count", n=2)))
+        whole(browser.told())
+
+
+# ---- tokens ----
+
+def where_a_token_is_asked_for_a_ticket_does():
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("s3cret\n")
+        file.flush()
+        with Server("--token-file", file.name) as server, \
+                Proxy(server.port) as proxy:
+            known = {"Authorization": "Bearer s3cret"}
+
+            def create(operation, **members):
+                status, _, made = call(
+                    server.port, "POST", "/v1/jobs",
+                    {"operation": operation, **members}, **known)
+                assert status == 202, made
+                return made["job_id"]
+
+            job = create("count", n=60, interval_ms=50)
+            other = create("count", n=1)
+            browser.go(url(proxy, "/page"))
+            browser.watch(stream(job))
+            browser.closed()  # 401
+            assert browser.do("return [opened, heard.length]") == [0, 0]
+            got = browser.fetch(f"/v1/jobs/{job}/ticket", method="POST")
+            assert got["status"] == 401, got
+            got = browser.fetch(f"/v1/jobs/{job}/ticket", method="POST",
+                                headers=known)
+            assert 200 <= got["status"] < 300, got
+            ticket = json.loads(got["text"])["ticket"]
+
+            for wrong in (stream(other) + "?ticket=" + ticket,
+                          stream(job) + "?ticket=" + ticket[:-1] + "x",
+                          stream(job) + "?ticket="):
+                browser.watch(wrong)
+                browser.closed()
+                assert browser.heard() == [], wrong
+            got = browser.fetch(f"/v1/jobs/{job}?ticket={ticket}",
+                                method="DELETE")
+            assert got["status"] == 401, got
+
+            proxy.cuts = [(b'"human":"30 of 60', 3, False)]
+            browser.watch(stream(job) + "?ticket=" + ticket)
+            whole(browser.told())
+            browser.closed()
+            assert not proxy.cuts
+            text = json.dumps(server.records())
+            assert ticket not in text and "s3cret" not in text
+
+
+def main():
+    global browser
+    cases = [named_and_unnamed_events_are_heard,
+             a_page_creates_watches_and_cancels, text_comes_as_it_was,
+             cut_it_comes_back_where_it_was, reset_it_comes_back_where_it_was,
+             it_stops_when_told_204,
+             after_kill_and_restart_a_job_is_404_and_closes,
+             another_origin_is_let_in_by_name,
+             a_foreign_page_can_neither_create_read_nor_cancel,
+             a_name_that_is_not_ours_is_misdirected,
+             where_a_token_is_asked_for_a_ticket_does]
+
+    def chromium_starts():
+        global browser
+        browser = Browser()
+
+    def chromium_ends():
+        browser.__exit__()
+
+    run([chromium_starts, *cases, chromium_ends])
+
+
+need("chromium", "chromedriver")
+main()
