@@ -16,6 +16,7 @@
 #include "jobsrv/list.h"
 #include "jobsrv/log.h"
 #include "jobsrv/loop.h"
+#include "jobsrv/metrics.h"
 #include "jobsrv/narrate.h"
 #include "jobsrv/operation.h"
 #include "jobsrv/process.h"

@@ -208,6 +208,7 @@ static void begin_attempt(jobsrv_job_t *job) {
   jobsrv__group_enter(job);
   jobsrv__breaker_attempt_started(job);
   operation->starts++;
+  jobsrv__metrics_attempt(job);
   jobsrv__attempt_open(job);
   if (operation->def.rate.count != 0)
     jobsrv__rate_take(&operation->rate, job->since_ns);

@@ -156,6 +156,7 @@ void jobsrv__job_end(jobsrv_job_t *job, jobsrv_state_t how) {
     jobsrv__plan_settle(job);
   }
   count_end(srv, how);
+  jobsrv__metrics_ended(job, how);
   jobsrv__unique_drop(job);
   jobsrv__job_move(job, how);
   if (jobsrv_token_reason(&job->token) != NULL)

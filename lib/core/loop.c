@@ -49,9 +49,12 @@ void jobsrv__inbox_read(jobsrv_t *srv) {
 static void wheel_arm_loop(jobsrv_t *srv);
 
 void jobsrv__on_wheel_wake(jobsrv_t *srv) {
+  uint64_t now = jobsrv_now(srv);
+
+  jobsrv__metrics_woken(srv, srv->armed_ns, now);
   srv->armed_ns = UINT64_MAX;
   srv->stats.timer_wakes++;
-  jobsrv__wheel_run(&srv->wheel, jobsrv_now(srv));
+  jobsrv__wheel_run(&srv->wheel, now);
   if (srv->phase != JOBSRV__CLOSING)
     wheel_arm_loop(srv);
 }

@@ -66,6 +66,7 @@ static int add(jobsrv_t *srv, const jobsrv_operation_t *def) {
   }
   jobsrv__limits_of(&operation->limits, def, &srv->options);
   jobsrv__rate_init(&operation->rate, &def->rate);
+  operation->metrics = jobsrv__metrics_of(srv, &operation->own_metrics);
   atomic_init(&operation->refs, 1);
   jobsrv__queue_push_back(&srv->operations, &operation->in_server);
   return 0;

@@ -164,6 +164,7 @@ static int server_init(jobsrv_t *srv, uv_loop_t *loop) {
                                           : jobsrv__clock_system();
   atomic_init(&srv->closed, 0);
   rings_init(srv);
+  jobsrv__metrics_init(srv);
   jobsrv__id_pool_init(&srv->ids, srv->options.random,
                        srv->options.random_data);
   err = jobsrv__id_random(&srv->ids, random, sizeof(random));
@@ -231,6 +232,7 @@ static void rings_clear(jobsrv_t *srv) {
     jobsrv_hook_remove(srv->hooks.next);
   while (srv->turns.next != &srv->turns)
     jobsrv_turn_cancel(srv->turns.next);
+  jobsrv__metrics_close(srv);
 }
 
 void jobsrv__handle_closed(jobsrv_t *srv) {

@@ -13,6 +13,7 @@
 #include "core/breaker.h"
 #include "core/job.h"
 #include "core/limits.h"
+#include "core/metrics.h"
 #include "core/observer.h"
 #include "core/order.h"
 #include "core/rate.h"
@@ -55,6 +56,8 @@ struct jobsrv__operation_s {
   jobsrv__rate_t rate;
   jobsrv_timer_t rate_timer;   /* armed while jobs wait for a token */
   jobsrv__breaker_t breaker;
+  jobsrv__job_metrics_t *metrics;  /* its own, or shared with others */
+  jobsrv__job_metrics_t own_metrics;
   atomic_uint refs;            /* the server, and each thread inside `run` */
   jobsrv_alloc_t alloc;
 };
@@ -125,6 +128,7 @@ struct jobsrv_s {
   uint64_t server_seq;
   jobsrv_hook_t hooks;         /* head of a ring */
   jobsrv_stats_t stats;
+  jobsrv__metrics_t metrics;
 
   /* the loop: see loop.c and turn.c */
   uv_poll_t wake;

@@ -107,6 +107,10 @@ jobsrv_job_t *jobsrv__slab_at(const jobsrv__slab_t *slab, uint32_t index) {
   return &slab->blocks[index / PER_BLOCK][index % PER_BLOCK];
 }
 
+size_t jobsrv__slab_bytes(const jobsrv__slab_t *slab) {
+  return (size_t) slab->nblocks * PER_BLOCK * slab->slot_size;
+}
+
 void jobsrv__slab_free(jobsrv__slab_t *slab) {
   for (uint32_t i = 0; i < slab->nblocks; i++) {
     unpoison(slab->blocks[i], PER_BLOCK);

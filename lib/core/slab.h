@@ -25,6 +25,8 @@ void jobsrv__slab_give(jobsrv__slab_t *slab, jobsrv_job_t *job);
 /* The slot, in use or not, or NULL for an index there never was. */
 jobsrv_job_t *jobsrv__slab_at(const jobsrv__slab_t *slab, uint32_t index);
 
+size_t jobsrv__slab_bytes(const jobsrv__slab_t *slab);
+
 /* Frees the blocks: no slot is referenced any more. */
 void jobsrv__slab_free(jobsrv__slab_t *slab);
 

@@ -137,6 +137,7 @@ static int make(jobsrv_t *srv,
   srv->live++;
   srv->count[state]++;
   srv->stats.created++;
+  jobsrv__metrics_created(job);
   jobsrv__keep_alive(srv);
   *out = job;
   return 0;

@@ -192,6 +192,11 @@ static int has_room(const jobsrv__log_t *log, uint32_t len) {
          events < jobsrv__chunk_max_events(log->logs->srv);
 }
 
+static void number(jobsrv_job_t *job, jobsrv_kind_t kind, uint64_t *to) {
+  (void) jobsrv__job_number(job, to);
+  jobsrv__logs(job->srv)->numbered[kind]++;
+}
+
 /* Appends one event; numbers it unless it is a note that has its number. */
 static int append(jobsrv__log_t *log,
                   jobsrv_kind_t kind,
@@ -226,7 +231,7 @@ static int append(jobsrv__log_t *log,
   if (note != NULL)
     slot->server_seq = note->server_seq;
   else
-    (void) jobsrv__job_number(log->job, &slot->server_seq);
+    number(log->job, kind, &slot->server_seq);
   frame_write(&frame, log, log->tail->bytes + offset, slot);
   atomic_store_explicit(&log->tail->written,
                         written + ((uint64_t) 1 << 32) + frame.len,
@@ -369,7 +374,7 @@ void jobsrv__log_transition(jobsrv_job_t *job,
   size_t len;
 
   if (waits)
-    (void) jobsrv__job_number(job, &server_seq);
+    number(job, JOBSRV_KIND_STATE, &server_seq);
   note = (jobsrv__note_t) {
     .server_seq = server_seq & ((1ull << 52) - 1),
     .from = from & 15u,
@@ -393,7 +398,7 @@ void jobsrv__log_transition(jobsrv_job_t *job,
 void jobsrv__log_end(jobsrv_job_t *job) {
   jobsrv__log_t *log;
 
-  (void) jobsrv__job_number(job, &job->end_server_seq);
+  number(job, JOBSRV_KIND_END, &job->end_server_seq);
 
   log = job->log;
   if (log == NULL)

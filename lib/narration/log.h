@@ -29,6 +29,7 @@ typedef struct jobsrv__logs_s {
   _Atomic(jobsrv__chunk_t *) spare; /* kept for the next log that grows */
   char id_head[24];          /* "id: <boot>-" */
   uint32_t id_head_len;
+  uint64_t numbered[JOBSRV_KIND_MAX]; /* events, so far */
 } jobsrv__logs_t;
 
 /* The logs of a server. */

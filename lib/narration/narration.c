@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "core/plan.h"
 #include "narration/encode.h"
+#include "narration/metrics.h"
 #include "narration/writer.h"
 
 #include <stdio.h>
@@ -36,6 +37,7 @@ void jobsrv__narration_attach(jobsrv__narration_t *narration, jobsrv_t *srv) {
   jobsrv__redacted_init(&narration->redacted, &srv->alloc);
   jobsrv__mailbox_carry(srv->mailbox, srv->options.max_inbox_bytes,
                         jobsrv__narration_read);
+  jobsrv__narration_metrics_add(narration);
 }
 
 void jobsrv__narration_free(jobsrv__narration_t *narration,
@@ -286,6 +288,7 @@ static void on_close(jobsrv_t *srv) {
   jobsrv_turn_cancel(&narration->progress_turn);
   while (jobsrv__queue_pop(&narration->progressed) != NULL)
     ;
+  jobsrv_collector_remove(&narration->collector);
   jobsrv__sinks_close(narration);
   jobsrv__flushes_close(narration);
   if (narration->writer != NULL)

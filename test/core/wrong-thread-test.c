@@ -36,6 +36,7 @@ typedef struct {
   jobsrv_hook_t hook;
   jobsrv_part_t part;
   jobsrv_part_t attached;
+  jobsrv_collector_t collector;
   jobsrv_turn_t turn;
   jobsrv_timer_t timer;
   jobsrv_cursor_t cursor;
@@ -76,6 +77,9 @@ static host h;
   XX(jobsrv_dispatch, jobsrv_dispatch(h.own))                                 \
   XX(jobsrv_wake, jobsrv_wake(h.own))                                         \
   XX(jobsrv_stats, jobsrv_stats(h.srv, &h.stats))                             \
+  XX(jobsrv_collector_add, jobsrv_collector_add(h.srv, &h.collector, NULL))   \
+  XX(jobsrv_metrics_write,                                                    \
+     jobsrv_metrics_write(h.srv, JOBSRV_METRICS_TEXT, NULL, NULL))            \
   XX(jobsrv_part_attach, jobsrv_part_attach(h.srv, &h.part))                  \
   XX(jobsrv_part_done, jobsrv_part_done(&h.attached))                         \
   XX(jobsrv_part_detach, jobsrv_part_detach(&h.attached))                     \

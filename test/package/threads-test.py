@@ -23,7 +23,9 @@ EXEMPT = {
     "jobsrv_process_env", "jobsrv_process_cwd", "jobsrv_process_output",
     # from what is given no server can be reached
     "jobsrv_hook_remove", "jobsrv_turn_cancel", "jobsrv_timer_armed",
-    "jobsrv_token_unwatch",
+    "jobsrv_token_unwatch", "jobsrv_collector_remove",
+    "jobsrv_metrics_family", "jobsrv_metrics_u64", "jobsrv_metrics_double",
+    "jobsrv_metrics_histogram",
     # an attached cursor is read on any one thread
     "jobsrv_cursor_peek", "jobsrv_cursor_advance", "jobsrv_cursor_next",
     "jobsrv_cursor_seq", "jobsrv_cursor_inside", "jobsrv_event_id_parse",
