@@ -11,11 +11,23 @@
  *   POST   P/jobs               creates a job
  *   GET    P/jobs/{id}          its record
  *   GET    P/jobs/{id}/stream   its narration, live and from the start
+ *   GET    P/jobs/{id}/events   the same in pages: after=, limit= (100, at most
+ *                               1,000), wait= seconds for the first (60)
  *   DELETE P/jobs/{id}          asks it to stop, as POST P/jobs/{id}/cancel
  *   POST   P/jobs/{id}/answer   input for a job that waits for it
  *   POST   P/jobs/{id}/ticket   lets a page's EventSource watch it: a stream
  *                               with ?ticket= needs no token
  *   GET    /health  /ready      alive; taking work
+ *
+ * Streams are text/event-stream or, by Accept, application/x-ndjson, and start
+ * behind the cursor in Last-Event-ID or after=. In the query:
+ *
+ *   level=warn    a floor; opening, gap and end are always sent
+ *   format=text   "[actor] action : text" in the place of JSON, for people;
+ *                 mode=cute or story picks the voice
+ *   lag=break     see jobsrv_sse_lag_t
+ *
+ * POST P/jobs with one of these types in Accept creates and streams in one.
  *
  * P is the prefix. Only operations with `expose` can be created, and jobs with
  * `is_private` cannot be seen.
@@ -28,6 +40,13 @@ extern "C" {
 #endif
 
 typedef struct jobsrv_sse_s jobsrv_sse_t;
+
+/* What a watcher is told that is too slow for what its job retains. */
+typedef enum {
+  JOBSRV_SSE_LAG_GAP,  /* which events it has missed, and on it goes */
+  JOBSRV_SSE_LAG_BREAK /* nothing: its stream ends without an `end`, and it
+                          learns of the gap when it comes back */
+} jobsrv_sse_lag_t;
 
 /* All fields are copied. Zero is always the default named beside it. */
 typedef struct jobsrv_sse_options_s {
@@ -67,6 +86,10 @@ typedef struct jobsrv_sse_options_s {
   uint32_t write_stall_ms;      /* 0: 20,000 without progress of a write */
   uint32_t heartbeat_ms;        /* 0: 15,000 without a write on a stream */
   uint32_t retry_ms;            /* 0: 2,000; 1,000..60,000 */
+  uint32_t max_stream_ms;       /* 0: none; a stream breaks off, to be resumed,
+                                   with what it sends next after this time */
+  int lag;                      /* jobsrv_sse_lag_t, for who does not ask by
+                                   lag= */
   uint32_t send_buffer;         /* 0: the kernel's; SO_SNDBUF of connections */
 } jobsrv_sse_options_t;
 

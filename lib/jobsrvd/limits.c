@@ -39,6 +39,7 @@ static const jobsrvd_limit_t limits[] = {
   SSE(write_stall_ms, 1, INT32_MAX),
   SSE(heartbeat_ms, 1, INT32_MAX),
   SSE(retry_ms, 1000, 60000),
+  SSE(max_stream_ms, 0, INT32_MAX),
   SSE(send_buffer, 0, INT32_MAX),
   CORE(max_running, 0, COUNT),
   CORE(max_threads, 1, COUNT),

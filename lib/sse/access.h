@@ -15,6 +15,8 @@
   XX(DONE, "done")           /* it has had everything */                      \
   XX(CLIENT, "client_gone")                                                   \
   XX(STALLED, "stalled")     /* it did not read for write_stall_ms */         \
+  XX(LAGGED, "lag")          /* it comes back, behind what it missed */       \
+  XX(ROTATED, "rotated")     /* max_stream_ms was over */                     \
   XX(NO_MEMORY, "no_memory")                                                  \
   XX(CLOSED, "closed")       /* the transport closes */
 

@@ -5,6 +5,7 @@
 /* The half of the transport that knows jobs. */
 
 #include "sse/conn.h"
+#include "sse/frames.h"
 #include "sse/refuse.h"
 #include "sse/response.h"
 
@@ -57,6 +58,14 @@ int jobsrv__media_accepts(jobsrv__span_t accept,
                           const char *type,
                           const char *subtype);
 
+/*
+ * How much an Accept field wants `type`/`subtype`, 0: not at all. Of two that
+ * it wants alike, the one it names more exactly comes first.
+ */
+int jobsrv__media_weight(jobsrv__span_t accept,
+                         const char *type,
+                         const char *subtype);
+
 /* ---- the handlers ---- */
 
 int jobsrv__jobs_precheck(jobsrv__request_t *request, void *data);
@@ -66,6 +75,7 @@ void jobsrv__jobs_record(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_cancel(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_answer(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_stream(jobsrv__request_t *request, void *data);
+void jobsrv__jobs_events(jobsrv__request_t *request, void *data);
 void jobsrv__health(jobsrv__request_t *request, void *data);
 void jobsrv__ready(jobsrv__request_t *request, void *data);
 
@@ -83,6 +93,26 @@ void jobsrv__respond_record(jobsrv__request_t *request,
                             int status,
                             const char *location,
                             const jobsrv_job_t *job);
+
+enum {
+  JOBSRV__LOCATION_SIZE = JOBSRV__PREFIX_MAX + JOBSRV_ID_SIZE + 8
+};
+
+/* Writes the path of the job. */
+void jobsrv__locate(const jobsrv__request_t *request,
+                    const jobsrv_job_t *job,
+                    char to[JOBSRV__LOCATION_SIZE]);
+
+/* ---- creating and streaming in one ---- */
+
+/* 1 when the answer to a POST is to be a stream rather than JSON. */
+int jobsrv__wants_stream(const jobsrv__request_t *request);
+
+/* Before anything is created: 1, or 0 when it has answered. */
+int jobsrv__may_stream(jobsrv__request_t *request);
+
+/* Answers with the stream of the job that was created. */
+void jobsrv__stream_created(jobsrv__request_t *request, jobsrv_job_t *job);
 
 /* Streams that are over let go of their jobs, which may have them cancelled. */
 void jobsrv__streams_leave(jobsrv_sse_t *sse);

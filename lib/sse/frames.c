@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "sse/text_line.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -38,15 +39,19 @@ static char *chunk_begin(const jobsrv__frames_t *frames, char *to) {
   return frames->chunked ? to + JOBSRV_CHUNK_HEAD : to;
 }
 
-/* `start` is where the chunk began, `to` the end of its content. */
-static char *chunk_end(const jobsrv__frames_t *frames, char *start, char *to) {
+void jobsrv__chunk_head(char *to, size_t len) {
   char head[JOBSRV_CHUNK_HEAD + 1];
 
+  (void) snprintf(head, sizeof(head), "%06x\r\n",
+                  (unsigned int) len & 0xffffff);
+  memcpy(to, head, JOBSRV_CHUNK_HEAD);
+}
+
+/* `start` is where the chunk began, `to` the end of its content. */
+static char *chunk_end(const jobsrv__frames_t *frames, char *start, char *to) {
   if (!frames->chunked)
     return to;
-  (void) snprintf(head, sizeof(head), "%06x\r\n",
-                  (unsigned int) (to - start - JOBSRV_CHUNK_HEAD) & 0xffffff);
-  memcpy(start, head, JOBSRV_CHUNK_HEAD);
+  jobsrv__chunk_head(start, (size_t) (to - start) - JOBSRV_CHUNK_HEAD);
   return put(to, "\r\n");
 }
 
@@ -83,6 +88,19 @@ static char *put_record(const jobsrv__frames_t *frames, char *to) {
   return to;
 }
 
+/* "build job-...: running", for people. */
+static char *put_job(const jobsrv__frames_t *frames, char *to) {
+  char id[JOBSRV_ID_SIZE];
+
+  return putf(to, "%s %s: %s", jobsrv_job_operation(frames->job),
+              jobsrv_job_id(frames->job, id),
+              jobsrv_state_name(jobsrv_job_state(frames->job)));
+}
+
+static const char *end_of(const jobsrv__frames_t *frames) {
+  return frames->form == JOBSRV__FORM_NDJSON ? "\n" : "\n\n";
+}
+
 size_t jobsrv__frame_opening(const jobsrv__frames_t *frames,
                              uint64_t after,
                              unsigned int retry_ms,
@@ -90,57 +108,82 @@ size_t jobsrv__frame_opening(const jobsrv__frames_t *frames,
   char time[JOBSRV__RFC3339_SIZE];
   char *p = chunk_begin(frames, to);
 
-  p = putf(p,
-           "event: state\nretry: %u\nid: %s-%" PRIu64
-           "\ndata: {\"type\":\"state\",\"time\":\"%s\"",
-           retry_ms, jobsrv_boot(frames->srv), after,
-           time_text(time, jobsrv_wall_now(frames->srv)));
-  p = put(put_record(frames, p), "\n\n");
+  if (frames->form != JOBSRV__FORM_NDJSON)
+    p = putf(p, "event: state\nretry: %u\nid: %s-%" PRIu64 "\ndata: ",
+             retry_ms, jobsrv_boot(frames->srv), after);
+  if (frames->form == JOBSRV__FORM_TEXT) {
+    p = put_job(frames, p);
+  } else {
+    p = putf(p, "{\"type\":\"state\",\"time\":\"%s\"",
+             time_text(time, jobsrv_wall_now(frames->srv)));
+    p = put_record(frames, p);
+  }
+  p = put(p, end_of(frames));
   return (size_t) (chunk_end(frames, to, p) - to);
 }
 
 /* ---- gaps ---- */
 
-static char *put_gap(const jobsrv__frames_t *frames, uint64_t id, char *to) {
+static char *put_gap(const jobsrv__frames_t *frames, char *to) {
   char time[JOBSRV__RFC3339_SIZE];
   char job_id[JOBSRV_ID_SIZE];
 
-  return putf(to,
-              "event: gap\nid: %s-%" PRIu64
-              "\ndata: {\"type\":\"gap\",\"time\":\"%s\",\"job_id\":\"%s\"",
-              jobsrv_boot(frames->srv), id,
+  return putf(to, "{\"type\":\"gap\",\"time\":\"%s\",\"job_id\":\"%s\"",
               time_text(time, jobsrv_wall_now(frames->srv)),
               jobsrv_job_id(frames->job, job_id));
+}
+
+size_t jobsrv__json_trimmed(const jobsrv__frames_t *frames,
+                            uint64_t missed_from,
+                            uint64_t missed_to,
+                            char *to) {
+  char *p = put_gap(frames, to);
+
+  p = putf(p,
+           ",\"missed_from\":%" PRIu64 ",\"missed_to\":%" PRIu64
+           ",\"reason\":\"trimmed\"}",
+           missed_from, missed_to);
+  return (size_t) (p - to);
+}
+
+size_t jobsrv__json_restart(const jobsrv__frames_t *frames, char *to) {
+  return (size_t) (put(put_gap(frames, to), ",\"reason\":\"restart\"}") - to);
+}
+
+static char *gap_head(const jobsrv__frames_t *frames, uint64_t id, char *to) {
+  if (frames->form == JOBSRV__FORM_NDJSON)
+    return to;
+  return putf(to, "event: gap\nid: %s-%" PRIu64 "\ndata: ",
+              jobsrv_boot(frames->srv), id);
 }
 
 size_t jobsrv__frame_trimmed(const jobsrv__frames_t *frames,
                              uint64_t missed_from,
                              uint64_t missed_to,
                              char *to) {
-  char *p = chunk_begin(frames, to);
+  char *p = gap_head(frames, missed_to, chunk_begin(frames, to));
 
-  p = put_gap(frames, missed_to, p);
-  p = putf(p,
-           ",\"missed_from\":%" PRIu64 ",\"missed_to\":%" PRIu64
-           ",\"reason\":\"trimmed\"}\n\n",
-           missed_from, missed_to);
+  if (frames->form == JOBSRV__FORM_TEXT)
+    p = putf(p, "events %" PRIu64 " to %" PRIu64 " are no longer kept",
+             missed_from, missed_to);
+  else
+    p += jobsrv__json_trimmed(frames, missed_from, missed_to, p);
+  p = put(p, end_of(frames));
   return (size_t) (chunk_end(frames, to, p) - to);
 }
 
 size_t jobsrv__frame_restart(const jobsrv__frames_t *frames, char *to) {
-  char *p = put_gap(frames, 0, chunk_begin(frames, to));
+  char *p = gap_head(frames, 0, chunk_begin(frames, to));
 
-  p = put(p, ",\"reason\":\"restart\"}\n\n");
+  if (frames->form == JOBSRV__FORM_TEXT)
+    p = put(p, "the server was started anew");
+  else
+    p += jobsrv__json_restart(frames, p);
+  p = put(p, end_of(frames));
   return (size_t) (chunk_end(frames, to, p) - to);
 }
 
 /* ---- the end ---- */
-
-/* What ends lines elsewhere, or turns the direction of writing. */
-static int is_turn(uint32_t cp) {
-  return cp == 0x61c || cp == 0x200e || cp == 0x200f ||
-         (cp >= 0x2028 && cp <= 0x202e) || (cp >= 0x2066 && cp <= 0x2069);
-}
 
 /*
  * Text for a line that is shown as it is: line ends become spaces, other
@@ -156,12 +199,8 @@ static char *put_text(char *to, const char *text) {
     n = jobsrv__utf8_decode(text, left, &cp);
     if (cp == '\r' || cp == '\n')
       *to++ = ' ';
-    else if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
-      to += snprintf(to, 5, "\\x%02x", (unsigned int) cp);
-    else if (is_turn(cp))
-      to += snprintf(to, 7, "\\u%04x", (unsigned int) cp);
     else
-      to += jobsrv__utf8_encode(to, cp);
+      to += jobsrv__shown(to, cp);
   }
   return to;
 }
@@ -177,34 +216,83 @@ static char *put_marker(const jobsrv_job_info_t *info, char *to) {
   return put_text(to, info->error_code != NULL ? info->error_code : "failed");
 }
 
-size_t jobsrv__frames_end(const jobsrv__frames_t *frames, char *to) {
+size_t jobsrv__json_end(const jobsrv__frames_t *frames, char *to) {
   jobsrv_job_info_t info = { .size = sizeof(info) };
   char time[JOBSRV__RFC3339_SIZE];
-  char *start = to;
-  char *p = chunk_begin(frames, start);
+  char *p;
 
   jobsrv_job_info(frames->job, &info);
-  p = putf(p,
-           "event: end\ndata: {\"type\":\"end\",\"seq\":%" PRIu64
-           ",\"time\":\"%s\"",
+  p = putf(to, "{\"type\":\"end\",\"seq\":%" PRIu64 ",\"time\":\"%s\"",
            info.last_seq, time_text(time, info.finished_wall_ns));
-  p = put(put_record(frames, p), "\n\n");
-  p = chunk_end(frames, start, p);
+  return (size_t) (put_record(frames, p) - to);
+}
 
-  /* the id is the end's: whoever has it has seen everything */
-  start = p;
-  p = chunk_begin(frames, start);
+static char *put_last_chunk(const jobsrv__frames_t *frames, char *to) {
+  return frames->chunked ? put(to, "0\r\n\r\n") : to;
+}
+
+/* The id is the end's: whoever has it has seen everything. */
+static char *put_marker_frame(const jobsrv__frames_t *frames, char *to) {
+  jobsrv_job_info_t info = { .size = sizeof(info) };
+  char *p = chunk_begin(frames, to);
+
+  jobsrv_job_info(frames->job, &info);
   p = putf(p, "id: %s-%" PRIu64 "\ndata: ", jobsrv_boot(frames->srv),
            info.last_seq);
   p = put(put_marker(&info, p), "\n\n");
-  p = chunk_end(frames, start, p);
-  if (frames->chunked)
-    p = put(p, "0\r\n\r\n");
-  return (size_t) (p - to);
+  return chunk_end(frames, to, p);
 }
 
-size_t jobsrv__frame_heartbeat(int chunked, char *to) {
-  const char *text = chunked ? "000003\r\n:\n\n\r\n" : ":\n\n";
+size_t jobsrv__frames_end(const jobsrv__frames_t *frames, char *to) {
+  char *p = chunk_begin(frames, to);
 
-  return (size_t) (put(to, text) - to);
+  if (frames->form != JOBSRV__FORM_NDJSON)
+    p = put(p, "event: end\ndata: ");
+  if (frames->form == JOBSRV__FORM_TEXT)
+    p = put_job(frames, p);
+  else
+    p += jobsrv__json_end(frames, p);
+  p = put(p, end_of(frames));
+  p = chunk_end(frames, to, p);
+  if (frames->form != JOBSRV__FORM_NDJSON)
+    p = put_marker_frame(frames, p);
+  return (size_t) (put_last_chunk(frames, p) - to);
+}
+
+/* ---- in between ---- */
+
+size_t jobsrv__frame_heartbeat(const jobsrv__frames_t *frames,
+                               const uint64_t *after,
+                               char *to) {
+  char *p = chunk_begin(frames, to);
+  char time[JOBSRV__RFC3339_SIZE];
+  char id[JOBSRV_ID_SIZE];
+
+  if (frames->form != JOBSRV__FORM_NDJSON) {
+    p = after != NULL ? putf(p, "id: %s-%" PRIu64 "\n\n",
+                             jobsrv_boot(frames->srv), *after)
+                      : put(p, ":\n\n");
+    return (size_t) (chunk_end(frames, to, p) - to);
+  }
+  p = putf(p, "{\"type\":\"heartbeat\",\"time\":\"%s\",\"job_id\":\"%s\"",
+           time_text(time, jobsrv_wall_now(frames->srv)),
+           jobsrv_job_id(frames->job, id));
+  if (after != NULL)
+    p = putf(p, ",\"after\":%" PRIu64, *after);
+  p = put(p, "}\n");
+  return (size_t) (chunk_end(frames, to, p) - to);
+}
+
+size_t jobsrv__frames_break(const jobsrv__frames_t *frames,
+                            uint64_t after,
+                            unsigned int retry_ms,
+                            char *to) {
+  char *p = to;
+
+  if (frames->form != JOBSRV__FORM_NDJSON) {
+    p = putf(chunk_begin(frames, to), "id: %s-%" PRIu64 "\nretry: %u\n\n",
+             jobsrv_boot(frames->srv), after, retry_ms);
+    p = chunk_end(frames, to, p);
+  }
+  return (size_t) (put_last_chunk(frames, p) - to);
 }

@@ -15,8 +15,14 @@ enum {
   JOBSRV__FRAMES_MAX = JOBSRV_RECORD_MAX + JOBSRV__MARKER_TEXT + 2048,
   JOBSRV__PREFIX_MAX = 128,        /* of the routes' path prefix */
   JOBSRV__LINKS_MAX = 3 * (JOBSRV__PREFIX_MAX + JOBSRV_ID_SIZE + 16) + 64,
-  JOBSRV__HEARTBEAT_MAX = 16
+  JOBSRV__HEARTBEAT_MAX = 192
 };
+
+typedef enum jobsrv__form_e {
+  JOBSRV__FORM_EVENTS, /* an event stream whose data is JSON */
+  JOBSRV__FORM_TEXT,   /* one whose data is lines for people */
+  JOBSRV__FORM_NDJSON  /* one JSON object a line */
+} jobsrv__form_t;
 
 /* Whose frames, and in which framing. */
 typedef struct jobsrv__frames_s {
@@ -24,6 +30,7 @@ typedef struct jobsrv__frames_s {
   const jobsrv_job_t *job;
   const char *prefix; /* of the routes, for links */
   int chunked;        /* 1: each frame is a chunk of HTTP/1.1 */
+  jobsrv__form_t form;
 } jobsrv__frames_t;
 
 /*
@@ -46,13 +53,38 @@ size_t jobsrv__frame_trimmed(const jobsrv__frames_t *frames,
 size_t jobsrv__frame_restart(const jobsrv__frames_t *frames, char *to);
 
 /*
- * The end of a job that has ended: `event: end`, the marker, and what closes
- * the body. The same bytes whenever it is asked for.
+ * The end of a job that has ended: `event: end`, the marker (none in NDJSON),
+ * and what closes the body. The same bytes whenever it is asked for.
  */
 size_t jobsrv__frames_end(const jobsrv__frames_t *frames, char *to);
 
-/* A comment. `to` has room for JOBSRV__HEARTBEAT_MAX. */
-size_t jobsrv__frame_heartbeat(int chunked, char *to);
+/*
+ * A comment, in NDJSON an object. With `after` a reader who is not sent all
+ * events is told how far it has come. At most JOBSRV__HEARTBEAT_MAX bytes.
+ */
+size_t jobsrv__frame_heartbeat(const jobsrv__frames_t *frames,
+                               const uint64_t *after,
+                               char *to);
+
+/*
+ * The body ends, the job does not: whoever comes back after `retry_ms` goes on
+ * behind `after`. At most JOBSRV__HEARTBEAT_MAX bytes.
+ */
+size_t jobsrv__frames_break(const jobsrv__frames_t *frames,
+                            uint64_t after,
+                            unsigned int retry_ms,
+                            char *to);
+
+/* Only what NDJSON's objects and a page's have in common: no framing. */
+size_t jobsrv__json_trimmed(const jobsrv__frames_t *frames,
+                            uint64_t missed_from,
+                            uint64_t missed_to,
+                            char *to);
+size_t jobsrv__json_restart(const jobsrv__frames_t *frames, char *to);
+size_t jobsrv__json_end(const jobsrv__frames_t *frames, char *to);
+
+/* Writes the size line of a chunk with `len` bytes, below 16 MiB. */
+void jobsrv__chunk_head(char *to, size_t len);
 
 /*
  * `"links":{"self":..,"stream":..,"cancel":..}`, at most JOBSRV__LINKS_MAX

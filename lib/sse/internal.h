@@ -72,6 +72,7 @@ struct jobsrv_sse_s {
   jobsrv_turn_t leave_turn;
   char *scratch; /* where ends are rendered, so that ending allocates nothing */
   size_t scratch_cap;
+  jobsrv__buf_t render; /* of one stream at a time */
   char *prefix;
   size_t prefix_len;
   char **allow_hosts;

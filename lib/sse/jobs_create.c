@@ -30,14 +30,12 @@ int jobsrv__jobs_precheck(jobsrv__request_t *request, void *data) {
   return 1;
 }
 
-enum { LOCATION_SIZE = JOBSRV__PREFIX_MAX + JOBSRV_ID_SIZE + 8 };
-
-static void locate(const jobsrv__request_t *request,
-                   const jobsrv_job_t *job,
-                   char to[LOCATION_SIZE]) {
+void jobsrv__locate(const jobsrv__request_t *request,
+                    const jobsrv_job_t *job,
+                    char to[JOBSRV__LOCATION_SIZE]) {
   char id[JOBSRV_ID_SIZE];
 
-  (void) snprintf(to, LOCATION_SIZE, "%s/jobs/%s", request->sse->prefix,
+  (void) snprintf(to, JOBSRV__LOCATION_SIZE, "%s/jobs/%s", request->sse->prefix,
                   jobsrv_job_id(job, id));
 }
 
@@ -52,14 +50,14 @@ static void respond_created(jobsrv__request_t *request,
   const char *prefix = request->sse->prefix;
   char links[JOBSRV__LINKS_MAX];
   char ticket[JOBSRV__TICKET_SIZE];
-  char location[LOCATION_SIZE];
+  char location[JOBSRV__LOCATION_SIZE];
   char json[2 * JOBSRV__LINKS_MAX];
   char id[JOBSRV_ID_SIZE];
   int len;
 
   jobsrv_job_id(job, id);
   (void) jobsrv__links(prefix, job, links);
-  locate(request, job, location);
+  jobsrv__locate(request, job, location);
   len = snprintf(json, sizeof(json),
                  "{\"job_id\":\"%s\",\"sse_url\":\"%s/stream\","
                  "\"state\":\"%s\",",
@@ -75,13 +73,13 @@ static void respond_created(jobsrv__request_t *request,
 
 /* The time that was to be waited is over, or the job. */
 static void on_waited(jobsrv__request_t *request, jobsrv_job_t *job) {
-  char location[LOCATION_SIZE];
+  char location[JOBSRV__LOCATION_SIZE];
 
   if (!jobsrv_state_terminal(jobsrv_job_state(job))) {
     respond_created(request, 202, job);
     return;
   }
-  locate(request, job, location);
+  jobsrv__locate(request, job, location);
   jobsrv__respond_record(request, 200, location, job);
 }
 
@@ -93,6 +91,10 @@ static void respond_or_wait(jobsrv__request_t *request,
   char applied[24];
   int len;
 
+  if (jobsrv__wants_stream(request)) {
+    jobsrv__stream_created(request, job);
+    return;
+  }
   if (seconds == 0) {
     respond_created(request, status, job);
     return;
@@ -255,6 +257,8 @@ static void on_create_allowed(jobsrv__request_t *request, jobsrv_job_t *job) {
   lent_t lent;
 
   request->operation = NULL;
+  if (jobsrv__wants_stream(request) && !jobsrv__may_stream(request))
+    return;
   if (!look_at_key(request, known, job))
     return;
   memset(&lent.options, 0, sizeof(lent.options));

@@ -70,14 +70,20 @@ int jobsrv__media_is_json(jobsrv__span_t content_type) {
   return 1;
 }
 
-/* "0", "0.", "0.000": this range is what the client does not want. */
-static int is_zero(jobsrv__span_t value) {
+/* A q in thousandths; what is none counts as 1 (RFC 9110, 12.4.2). */
+static int quality(jobsrv__span_t value) {
+  int q = 0;
+  int unit = 1000;
+
   if (value.len == 0 || value.data[0] != '0')
-    return 0;
-  for (size_t i = 1; i < value.len; i++)
-    if (value.data[i] != (i == 1 ? '.' : '0'))
-      return 0;
-  return 1;
+    return 1000;
+  for (size_t i = 2; i < value.len && unit > 1; i++) {
+    if (value.data[i] < '0' || value.data[i] > '9')
+      return 1000;
+    unit /= 10;
+    q += (value.data[i] - '0') * unit;
+  }
+  return value.len > 1 && value.data[1] != '.' ? 1000 : q;
 }
 
 /* How exactly a range names the type: 3; 2 by its first half; 1 all; 0 no. */
@@ -101,17 +107,17 @@ static int exactness(jobsrv__span_t range,
   return jobsrv__span_is_nocase(second, subtype) ? 3 : 0;
 }
 
-int jobsrv__media_accepts(jobsrv__span_t accept,
-                          const char *type,
-                          const char *subtype) {
+int jobsrv__media_weight(jobsrv__span_t accept,
+                         const char *type,
+                         const char *subtype) {
   jobsrv__span_t element;
   jobsrv__span_t part;
   jobsrv__span_t name;
   jobsrv__span_t value;
   int best = 0;
-  int wanted = 0;
+  int weight = 0;
   int exact;
-  int zero;
+  int q;
 
   if (accept.data == NULL)
     return 1;
@@ -119,15 +125,21 @@ int jobsrv__media_accepts(jobsrv__span_t accept,
     if (!next_part(&element, ';', &part))
       continue;
     exact = exactness(part, type, subtype);
-    zero = 0;
+    q = 1000;
     while (next_part(&element, ';', &part))
       if (parameter(part, &name, &value) && jobsrv__span_is_nocase(name, "q"))
-        zero = is_zero(value);
+        q = quality(value);
     /* the most exact range decides (RFC 9110, 12.5.1) */
     if (exact > best) {
       best = exact;
-      wanted = !zero;
+      weight = q > 0 ? 4 * q + exact : 0;
     }
   }
-  return wanted;
+  return weight;
+}
+
+int jobsrv__media_accepts(jobsrv__span_t accept,
+                          const char *type,
+                          const char *subtype) {
+  return jobsrv__media_weight(accept, type, subtype) > 0;
 }

@@ -64,7 +64,8 @@ static int set_limits(jobsrv_sse_options_t *options) {
     return UV_EINVAL;
   LIMIT_MAP(XX)
 #undef XX
-  if (options->send_buffer > INT_MAX)
+  if (options->send_buffer > INT_MAX || options->max_stream_ms > INT_MAX ||
+      options->lag < JOBSRV_SSE_LAG_GAP || options->lag > JOBSRV_SSE_LAG_BREAK)
     return UV_EINVAL;
   return 0;
 }
@@ -189,6 +190,7 @@ static void free_all(jobsrv_sse_t *sse) {
   jobsrv__tickets_free(sse);
   jobsrv__routes_free(sse);
   jobsrv__map_free(&sse->streams_by_job);
+  jobsrv__buf_free(&sse->render);
   free_texts(sse);
   jobsrv__free(&alloc, owner);
 }
@@ -237,6 +239,7 @@ int jobsrv_sse_new(jobsrv_sse_t **out,
   sse->loop = jobsrv_loop(srv);
   sse->options = read;
   sse->stats.size = sizeof(sse->stats);
+  jobsrv__buf_init(&sse->render, sse->alloc, 0);
   jobsrv__queue_init(&sse->routes);
   jobsrv__queue_init(&sse->chain);
   jobsrv__queue_init(&sse->tickets);

@@ -113,9 +113,10 @@ static void plain_frames_are_the_chunks_without_their_framing(void **state) {
   assert_int_equal(plain + JOBSRV_CHUNK_HEAD + JOBSRV_CHUNK_TAIL, chunked);
   assert_memory_equal(w->text, w->before + JOBSRV_CHUNK_HEAD, plain);
 
-  plain = jobsrv__frame_heartbeat(0, w->text);
+  plain = jobsrv__frame_heartbeat(&w->frames, NULL, w->text);
   assert_bytes(w->text, plain, ":\n\n");
-  chunked = jobsrv__frame_heartbeat(1, w->text);
+  w->frames.chunked = 1;
+  chunked = jobsrv__frame_heartbeat(&w->frames, NULL, w->text);
   assert_int_equal(chunk(w->text, chunked), 3);
   assert_memory_equal(w->text + JOBSRV_CHUNK_HEAD, ":\n\n", 3);
   done(w);

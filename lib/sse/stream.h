@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef JOBSRV_SSE_STREAM_H_
+#define JOBSRV_SSE_STREAM_H_
+
+/*
+ * One watcher of one job: a cursor on its log and a connection. It sends what
+ * the log holds, as it lies there or rendered, and between that, never inside
+ * a frame of it, its own frames: opening, gap, heartbeat, end.
+ *
+ * It reads until there is nothing left (then the cursor tells it), until the
+ * socket is full (then the connection does), or until it has had its share of
+ * the turn (then it asks for another).
+ */
+
+#include "jobsrv/console.h"
+#include "sse/access.h"
+#include "sse/api.h"
+#include "sse/frames.h"
+
+typedef struct jobsrv__stream_s jobsrv__stream_t;
+
+/* What a watcher wants to see, and how. */
+typedef struct jobsrv__view_s {
+  uint8_t form;  /* jobsrv__form_t */
+  uint8_t voice; /* jobsrv_voice_t, of text */
+  uint8_t level; /* what is below it is left out */
+  uint8_t lag;   /* jobsrv_sse_lag_t */
+} jobsrv__view_t;
+
+/* What the socket did not take of bytes that cannot be had again. */
+typedef struct jobsrv__rest_s {
+  uint32_t len;
+  uint32_t sent;
+  char bytes[];
+} jobsrv__rest_t;
+
+struct jobsrv__stream_s {
+  jobsrv_cursor_t cursor; /* its `data` is the job */
+  jobsrv_sse_t *sse;
+  jobsrv__conn_t *conn;
+  jobsrv__queue_t link;   /* in sse->streams */
+  jobsrv_turn_t turn;
+  jobsrv__rest_t *rest;   /* NULL: none */
+  uint64_t opened_ns;
+  uint64_t bytes;         /* sent, HTTP's head left out */
+  uint32_t left;          /* HTTP/1.0: of the begun frame's content */
+  uint32_t end_sent;      /* of the end's bytes, which can be had again */
+  jobsrv__view_t view;
+  uint8_t chunked;
+  uint8_t watches;        /* the job knows of it, and is referenced */
+  uint8_t has_read;       /* of the log: a gap from now on is lag */
+  uint8_t is_over;        /* all but the rest is sent, for the reason `why` */
+  uint8_t why;            /* jobsrv__stream_end_t */
+};
+
+/* ---- stream.c: its life ---- */
+
+/* How many streams watch a job. */
+uint64_t jobsrv__stream_watchers(const jobsrv_sse_t *sse,
+                                 const jobsrv_job_t *job);
+
+/*
+ * Makes one that begins behind `after`. Returns 0, UV_ENOMEM or
+ * JOBSRV_EBADCURSOR.
+ */
+int jobsrv__stream_new(jobsrv__stream_t **out,
+                       jobsrv__request_t *request,
+                       jobsrv_job_t *job,
+                       const jobsrv__view_t *view,
+                       uint64_t after);
+
+/* The connection does not know it any more. */
+void jobsrv__stream_free(jobsrv__stream_t *stream, jobsrv__stream_end_t why);
+
+jobsrv__frames_t jobsrv__stream_frames(const jobsrv__stream_t *stream);
+
+extern const jobsrv__stream_ops_t jobsrv__stream_ops;
+
+/*
+ * ---- stream_send.c ----
+ *
+ * Each returns 1 to go on; 0 to wait for the socket, or when the stream is
+ * gone.
+ */
+
+/* All of what cannot be had again. */
+int jobsrv__stream_send_own(jobsrv__stream_t *stream,
+                            const char *data,
+                            size_t len);
+int jobsrv__stream_send_rest(jobsrv__stream_t *stream);
+
+/* What comes next in the log; `*share` is what may still be sent. */
+int jobsrv__stream_send_next(jobsrv__stream_t *stream, size_t *share);
+
+/* Ends the body, not the job: who was watching comes back by cursor. */
+int jobsrv__stream_break(jobsrv__stream_t *stream, jobsrv__stream_end_t why);
+
+/* ---- stream_view.c ---- */
+
+/*
+ * Reads Accept, format, mode, level and lag. Returns 1, or 0 when it has
+ * answered.
+ */
+int jobsrv__view_read(jobsrv__request_t *request, jobsrv__view_t *view);
+
+/* Reads level alone; the same. */
+int jobsrv__view_read_level(jobsrv__request_t *request, uint8_t *level);
+
+/* 1 when all of the log is sent as it lies there. */
+int jobsrv__view_is_raw(const jobsrv__view_t *view);
+
+/* 1 when an event is to be shown. */
+int jobsrv__view_passes(const jobsrv__view_t *view,
+                        const jobsrv_entry_t *entry);
+
+/* Appends the frame of an event. */
+void jobsrv__view_put(const jobsrv__view_t *view,
+                      const jobsrv__frames_t *frames,
+                      const jobsrv_entry_t *entry,
+                      jobsrv__buf_t *buf);
+
+/* ---- stream_open.c ---- */
+
+/* Where a request wants to resume. */
+typedef struct jobsrv__resume_s {
+  uint64_t after;
+  int is_restart; /* the cursor is of another server object */
+} jobsrv__resume_t;
+
+/*
+ * Last-Event-ID, or after=. Returns 1, or 0 when it has answered that this is
+ * no cursor of the job.
+ */
+int jobsrv__resume_read(jobsrv__request_t *request,
+                        const jobsrv_job_t *job,
+                        jobsrv__resume_t *resume);
+
+#endif /* JOBSRV_SSE_STREAM_H_ */
