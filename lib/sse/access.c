@@ -23,6 +23,43 @@ static int level_of(const jobsrv__request_t *request, int status) {
   return request->is_open ? JOBSRV_DEBUG : JOBSRV_INFO;
 }
 
+static void method_of(const jobsrv__request_t *request, char to[METHOD_SIZE]) {
+  jobsrv__span_t method = request->method_text;
+
+  if (method.data == NULL)
+    method = jobsrv__span("-", 1);
+  (void) snprintf(to, METHOD_SIZE, "%.*s", (int) method.len, method.data);
+}
+
+/*
+ * The address that the nearest proxy has added: of the last field, the last.
+ * Those before it are what the client made up. Writes "" when there is none,
+ * or when it is something else: these records are about addresses.
+ */
+static void forwarded_for(const jobsrv__request_t *request,
+                          char to[PEER_SIZE]) {
+  static const char of_addresses[] = "0123456789abcdefABCDEF.:[]";
+  jobsrv__span_t value = { "", 0 };
+  size_t begin;
+  size_t end;
+
+  for (size_t i = 0; i < request->n_headers; i++)
+    if (jobsrv__span_is(request->headers[i].name, "x-forwarded-for"))
+      value = request->headers[i].value;
+  for (end = value.len; end > 0; end--)
+    if (value.data[end - 1] != ' ' && value.data[end - 1] != '\t')
+      break;
+  for (begin = end; begin > 0; begin--)
+    if (value.data[begin - 1] == '\0' ||
+        strchr(of_addresses, value.data[begin - 1]) == NULL)
+      break;
+  if (end - begin >= PEER_SIZE ||
+      (begin > 0 && strchr(", \t", value.data[begin - 1]) == NULL))
+    begin = end;
+  memcpy(to, value.data + begin, end - begin);
+  to[end - begin] = '\0';
+}
+
 void jobsrv__access_answered(jobsrv__request_t *request,
                              int status,
                              size_t bytes) {
@@ -30,6 +67,7 @@ void jobsrv__access_answered(jobsrv__request_t *request,
   const char *route = request->route != NULL ? request->route->pattern : "-";
   char method[METHOD_SIZE] = "";
   char peer[PEER_SIZE] = "";
+  char forwarded[PEER_SIZE] = "";
   char human[METHOD_SIZE + JOBSRV__PATTERN_MAX + 8] = "";
   jobsrv_field_t fields[] = {
     jobsrv_field_string("method", method),
@@ -39,7 +77,9 @@ void jobsrv__access_answered(jobsrv__request_t *request,
     jobsrv_field_u64("duration_ms", since_ms(sse, request->begun_ns)),
     jobsrv_field_string("peer", peer),
     jobsrv_field_string("principal", request->principal),
+    jobsrv_field_string("forwarded_for", forwarded),
   };
+  size_t n = sizeof(fields) / sizeof(fields[0]) - 2; /* that are always there */
   jobsrv_event_t event = {
     .size = sizeof(event),
     .level = level_of(request, status),
@@ -50,21 +90,19 @@ void jobsrv__access_answered(jobsrv__request_t *request,
     .request_id = request->request_id,
     .correlation_id = request->correlation_id,
     .fields = fields,
-    .nfields = sizeof(fields) / sizeof(fields[0]),
   };
 
   if (!jobsrv_server_narrates(sse->srv, event.level))
     return;
-  (void) snprintf(method, sizeof(method), "%.*s",
-                  request->method_text.data != NULL
-                      ? (int) request->method_text.len
-                      : 1,
-                  request->method_text.data != NULL ? request->method_text.data
-                                                    : "-");
+  method_of(request, method);
   jobsrv__conn_peer(request->conn, peer, sizeof(peer));
   (void) snprintf(human, sizeof(human), "%s %s %d", method, route, status);
-  if (request->principal[0] == '\0')
-    event.nfields--;
+  if (request->principal[0] != '\0')
+    n++;
+  forwarded_for(request, forwarded);
+  if (forwarded[0] != '\0')
+    fields[n++] = fields[sizeof(fields) / sizeof(fields[0]) - 1];
+  event.nfields = n;
   (void) jobsrv_narrate_server(sse->srv, &event);
 }
 

@@ -5,7 +5,9 @@
 /*
  * What the host's sinks are told of requests: one event for each that is
  * answered, actor "http", action "access", and one for each stream that is
- * over, action "stream_end". No query, no header and no token is in them.
+ * over, action "stream_end". No query, no token and no header is in them but
+ * the address that a proxy in front has put last into X-Forwarded-For, as the
+ * field "forwarded_for". "peer" is who is connected, and alone is sure.
  */
 
 #include "sse/request.h"

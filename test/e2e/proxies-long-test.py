@@ -250,7 +250,17 @@ def ids(kind):
                 "202 id=" + i in chain.proxy.logged_ids()
                 for i in (given, "of-the-client.7")))
 
-        # each hop's head as the server got it
+        # whatever the client says of itself, the proxy knows better
+        status, _, _ = call(chain.port, "GET", "/v1/jobs", Host=HOST,
+                            X_Forwarded_For="192.0.2.66")
+        assert status == 200
+        told = [r["fields"] for r in chain.server.records()
+                if r.get("action") == "access"]
+        assert len(told) == 7, told
+        assert {r["forwarded_for"] for r in told} == {"127.0.0.1"}, told
+        (line, head) = chain.up.heads.pop()
+        assert "127.0.0.1" in head["x-forwarded-for"], head
+        # each head as the server got it
         for line, head in chain.up.heads:
             assert head["x-forwarded-for"] == "127.0.0.1", (line, head)
             assert head["host"] == HOST, (line, head)

@@ -132,6 +132,59 @@ static void who_asked_is_told_when_it_is_known(void **state) {
   assert_contains(last(), "\"principal\":\"ann\"");
 }
 
+#define FORWARDED "X-Forwarded-For: "
+
+static void the_client_behind_a_proxy_is_told(void **state) {
+  static const struct {
+    const char *headers;
+    const char *want; /* NULL: nothing */
+  } cases[] = {
+    { FORWARDED "192.0.2.7\r\n", "192.0.2.7" },
+    { FORWARDED "2001:db8::7\r\n", "2001:db8::7" },
+    { FORWARDED "[2001:DB8::7]:4711\r\n", "[2001:DB8::7]:4711" },
+    /* what is before the last is of the client's making */
+    { FORWARDED "10.9.9.9, 192.0.2.7\r\n", "192.0.2.7" },
+    { FORWARDED "10.9.9.9,192.0.2.7 \r\n", "192.0.2.7" },
+    { FORWARDED "10.9.9.9\r\n" FORWARDED "192.0.2.7\r\n", "192.0.2.7" },
+    { FORWARDED "192.0.2.7\r\n" FORWARDED "secret\r\n", NULL },
+    { FORWARDED "192.0.2.7, \r\n", NULL },
+    { FORWARDED "unknown\r\n", NULL },
+    { FORWARDED "x192.0.2.7\r\n", NULL },
+    { FORWARDED "\r\n", NULL },
+    { FORWARDED "0000000000000000000000000000000000000000000000000000000000"
+                "00000\r\n", "00000000000000000000000000000000000000000000"
+                "0000000000000000000" }, /* 63 */
+    { FORWARDED "0000000000000000000000000000000000000000000000000000000000"
+                "000000\r\n", NULL },
+    { "", NULL },
+  };
+  char headers[400];
+  char want[120];
+
+  (void) state;
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    snprintf(headers, sizeof(headers), TOKEN "%s", cases[i].headers);
+    assert_int_equal(ask(&w, &peer, "GET /v1/jobs", headers, NULL), 200);
+    assert_contains(last(), "\"peer\":\"127.0.0.1:");
+    if (cases[i].want == NULL) {
+      assert_null(strstr(last(), "forwarded_for"));
+      continue;
+    }
+    snprintf(want, sizeof(want), "\"forwarded_for\":\"%s\"",
+             cases[i].want);
+    assert_contains(last(), want);
+  }
+}
+
+static void who_asked_and_for_whom_are_told_together(void **state) {
+  (void) state;
+  jobsrv_sse_authorise(w.sse, name, NULL);
+  assert_int_equal(ask(&w, &peer, "GET /v1/jobs", TOKEN FORWARDED
+                       "192.0.2.7\r\n", NULL), 200);
+  assert_contains(last(), "\"principal\":\"ann\","
+                          "\"forwarded_for\":\"192.0.2.7\"");
+}
+
 static void neither_query_nor_header_is_told(void **state) {
   char rest[120];
   jobsrv_job_t *job = make();
@@ -303,6 +356,8 @@ static const struct CMUnitTest tests[] = {
   CASE(each_request_is_told_of_once),
   CASE(the_time_it_took_is_told),
   CASE(who_asked_is_told_when_it_is_known),
+  CASE(the_client_behind_a_proxy_is_told),
+  CASE(who_asked_and_for_whom_are_told_together),
   CASE(neither_query_nor_header_is_told),
   CASE(what_could_not_be_read_is_told_too),
   CASE(looks_at_health_are_told_to_who_wants_detail),
