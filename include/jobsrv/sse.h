@@ -113,20 +113,71 @@ int jobsrv_sse_new(jobsrv_sse_t **out,
                    const jobsrv_sse_options_t *options);
 
 /*
- * Listens: "127.0.0.1:7070", "[::1]:7070" (port 0 picks one) or "unix:PATH"
+ * Listens: "127.0.0.1:7070", "[::1]:7070" (port 0 picks one), "unix:PATH"
  * (mode 0600; a socket file nobody listens on is replaced, and it is removed
- * at close). May be called several times.
+ * at close) or "fd:N", a stream socket that listens already, as a service
+ * manager passes it: it becomes the transport's, no file of it is removed, and
+ * it is set to be non-blocking and not inherited. May be called several times.
  *
- * Returns 0, UV_EINVAL for an address of another form, UV_ENAMETOOLONG,
+ * Returns 0, UV_EINVAL for an address of another form, or a descriptor that
+ * does not listen, UV_ENOTSOCK, UV_EBADF, UV_EAFNOSUPPORT, UV_ENAMETOOLONG,
  * UV_ENOMEM, JOBSRV_EDRAINING, or what socket, bind or listen returned
- * (UV_EADDRINUSE, UV_EACCES, ...).
+ * (UV_EADDRINUSE, UV_EACCES, ...). A descriptor is the host's unless it is 0.
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_sse_listen(jobsrv_sse_t *sse, const char *address);
 
+/* All fields are copied. Zero is always the default named beside it. */
+typedef struct jobsrv_sse_listen_options_s {
+  size_t size;         /* set by jobsrv_sse_listen_options_init() */
+  const char *address; /* as above */
+  uint32_t mode;       /* 0: 0600; of a socket file, at most 0777: who may
+                          connect needs write permission */
+  int set_owner;       /* 1: the file is given to these two; (uint32_t) -1
+                          leaves the one or the other */
+  uint32_t uid;
+  uint32_t gid;
+} jobsrv_sse_listen_options_t;
+
+static inline void
+jobsrv_sse_listen_options_init(jobsrv_sse_listen_options_t *options) {
+  memset(options, 0, sizeof(*options));
+  options->size = sizeof(*options);
+}
+
+/*
+ * The same with options. The file has its owner before it has its mode, and is
+ * its maker's alone until then.
+ *
+ * Returns as above; UV_EINVAL also for a mode or an owner of what is no socket
+ * file; JOBSRV_EOPTIONS; what chown or chmod returned (UV_EPERM, ...).
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_sse_listen_with(jobsrv_sse_t *sse,
+                           const jobsrv_sse_listen_options_t *options);
+
+/*
+ * Takes on a connection that the host has accepted, with the `len` bytes that
+ * it has read of it already, which are copied: as if it had been accepted here.
+ * It counts, has all limits and deadlines, and past max_connections it is told
+ * 503. `fd` is a connected stream socket, of the internet or of unix, and the
+ * transport's from then on. Nothing is answered from within.
+ *
+ * Returns 0; else `fd` is still the host's: UV_ENOMEM; UV_EINVAL for a socket
+ * that listens or is none of streams; UV_ENOTSOCK, UV_EBADF, UV_EAFNOSUPPORT;
+ * UV_ENOTCONN; JOBSRV_EDRAINING when listeners are closed; UV_EMFILE when there
+ * are too many to tell even that; what the loop returned.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_sse_adopt(jobsrv_sse_t *sse,
+                     int fd,
+                     const void *bytes,
+                     size_t len);
+
 /*
  * Writes where listener `index` (from 0, in order of listening) can be
- * reached: "http://127.0.0.1:7070" or "unix:PATH".
+ * reached: "http://127.0.0.1:7070", "unix:PATH", or "unix:@NAME" for an
+ * abstract one that was passed in.
  * Returns 0, UV_ENOENT when there is none, UV_ENOBUFS when `cap` is too small.
  */
 JOBSRV_EXTERN int jobsrv_sse_address(const jobsrv_sse_t *sse,

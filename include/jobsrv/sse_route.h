@@ -114,6 +114,24 @@ JOBSRV_EXTERN void jobsrv_sse_peer(const jobsrv_sse_request_t *request,
                                    char *to,
                                    size_t cap);
 
+/* The process at the other end of a unix socket, as it was when it connected
+   (or when it made the pair): the kernel says so, not the client. */
+typedef struct jobsrv_sse_credentials_s {
+  size_t size; /* set by the caller to sizeof *credentials */
+  int64_t pid; /* 0: in another namespace */
+  uint32_t uid;
+  uint32_t gid;
+} jobsrv_sse_credentials_t;
+
+/*
+ * Fills as much of `credentials` as its size says.
+ * Returns 0; UV_ENOTSUP when the request did not come over a unix socket;
+ * UV_ENOTCONN when its connection is gone.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_sse_credentials(const jobsrv_sse_request_t *request,
+                           jobsrv_sse_credentials_t *credentials);
+
 /* ---- answering ---- */
 
 /*

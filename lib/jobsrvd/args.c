@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "console.h"
+#include "inherit.h"
 #include "limits.h"
 #include "logs.h"
 
@@ -40,6 +41,28 @@ static int on_listen(given_t *given, const char *value) {
     return -1;
   }
   jobsrvd_list_add(&given->settings->listen, value);
+  return 0;
+}
+
+static int on_socket_mode(given_t *given, const char *value) {
+  const char *mistake;
+
+  if (jobsrvd_socket_mode(&given->settings->socket, value, &mistake) != 0) {
+    jobsrvd_complain("--socket-mode %s: %s", value, mistake);
+    return -1;
+  }
+  given->settings->socket.mode_given = 1;
+  return 0;
+}
+
+static int on_socket_owner(given_t *given, const char *value) {
+  const char *mistake;
+
+  if (jobsrvd_socket_owner(&given->settings->socket, value, &mistake) != 0) {
+    jobsrvd_complain("--socket-owner %s: %s", value, mistake);
+    return -1;
+  }
+  given->settings->socket.owner_given = 1;
   return 0;
 }
 
@@ -115,8 +138,12 @@ static const struct option {
   { "--config", "FILE", on_config,
     "operations, limits and addresses, as JSON" },
   { "--listen", "ADDRESS", on_listen,
-    "127.0.0.1:7070, [::1]:7070 or unix:PATH; port 0\n"
-    "                         picks one; may be repeated" },
+    "127.0.0.1:7070, [::1]:7070, unix:PATH or fd:N;\n"
+    "                         port 0 picks one; may be repeated" },
+  { "--socket-mode", "MODE", on_socket_mode,
+    "of socket files; 0600 unless told otherwise" },
+  { "--socket-owner", "OWNER", on_socket_owner,
+    "of socket files: USER, USER:GROUP or :GROUP" },
   { "--demo", NULL, on_demo,
     "add echo, count, sleep, fail, spin, stuck,\n"
     "                         progress, data and flood" },
@@ -224,7 +251,7 @@ int jobsrvd_args_read(jobsrvd_settings_t *settings, int argc, char **argv) {
   if (given.token_file != NULL &&
       jobsrvd_token_read(settings, given.token_file) != 0)
     return USAGE;
-  if (settings->listen.count == 0)
+  if (settings->listen.count == 0 && settings->inherited.count == 0)
     jobsrvd_list_add(&settings->listen, default_address);
   return JOBSRVD_GO_ON;
 }

@@ -4,6 +4,7 @@
 
 #include "console.h"
 #include "demo_ops.h"
+#include "inherit.h"
 #include "limits.h"
 #include "logs.h"
 #include "program.h"
@@ -15,7 +16,7 @@ enum { MAX_CONFIG = 4 * 1024 * 1024, MAX_DEPTH = 32 };
 
 static const char *const config_names[] = {
   "listen", "limits", "allow_hosts", "allow_origins", "operations", "console",
-  "log_file", "syslog", "journal",
+  "log_file", "syslog", "journal", "socket_mode", "socket_owner",
   NULL
 };
 
@@ -126,6 +127,35 @@ static int parse_operations(jobsrvd_settings_t *settings,
   return err;
 }
 
+typedef int (*socket_cb)(jobsrvd_socket_t *socket,
+                         const char *text,
+                         const char **mistake);
+
+/* What the command line has given is checked all the same. */
+static int parse_socket(jobsrvd_settings_t *settings,
+                        json_t *root,
+                        const char *name,
+                        socket_cb take,
+                        int is_given,
+                        jobsrvd_place_t *place) {
+  jobsrvd_socket_t kept = settings->socket;
+  json_t *value = json_object_get(root, name);
+  const char *text, *mistake;
+  size_t mark;
+  int err;
+
+  if (value == NULL)
+    return 0;
+  mark = jobsrvd_place_enter(place, name);
+  err = jobsrvd_place_string(place, value, &text);
+  if (err == 0 && take(&settings->socket, text, &mistake) != 0)
+    err = jobsrvd_place_error(place, "%s", mistake);
+  jobsrvd_place_leave(place, mark);
+  if (is_given)
+    settings->socket = kept;
+  return err;
+}
+
 static int parse_root(jobsrvd_settings_t *settings,
                       json_t *root,
                       jobsrvd_place_t *place) {
@@ -138,6 +168,10 @@ static int parse_root(jobsrvd_settings_t *settings,
                  &settings->allow_hosts, place) != 0 ||
       parse_list(root, "allow_origins", jobsrvd_origin_mistake,
                  &settings->allow_origins, place) != 0 ||
+      parse_socket(settings, root, "socket_mode", jobsrvd_socket_mode,
+                   settings->socket.mode_given, place) != 0 ||
+      parse_socket(settings, root, "socket_owner", jobsrvd_socket_owner,
+                   settings->socket.owner_given, place) != 0 ||
       parse_limits(settings, root, place) != 0 ||
       jobsrvd_console_parse(&settings->console, root, place) != 0 ||
       jobsrvd_logs_parse(&settings->logs, root, place) != 0)

@@ -145,20 +145,57 @@ static int set_up(running_t *running, const jobsrvd_settings_t *settings) {
   return 0;
 }
 
-static int listen_all(running_t *running, const jobsrvd_list_t *addresses) {
-  char where[512];
+static int listen_one(running_t *running,
+                      const jobsrvd_socket_t *socket,
+                      const char *address) {
+  jobsrv_sse_listen_options_t options;
+
+  jobsrv_sse_listen_options_init(&options);
+  options.address = address;
+  if (strncmp(address, "unix:", 5) == 0) {
+    options.mode = socket->mode;
+    options.set_owner = socket->set_owner;
+    options.uid = socket->uid;
+    options.gid = socket->gid;
+  }
+  return jobsrv_sse_listen_with(running->sse, &options);
+}
+
+/* Those of the service manager first, which have names there. */
+static int listen_on(running_t *running, const jobsrvd_settings_t *settings) {
+  const jobsrvd_list_t *given = &settings->inherited;
+  const jobsrvd_list_t *asked = &settings->listen;
   int err;
 
-  for (size_t i = 0; i < addresses->count; i++) {
-    err = jobsrv_sse_listen(running->sse, addresses->items[i]);
+  for (size_t i = 0; i < given->count; i++) {
+    err = jobsrv_sse_listen(running->sse, given->items[i]);
     if (err != 0) {
-      jobsrvd_complain("cannot listen on %s: %s", addresses->items[i],
+      jobsrvd_complain("cannot listen on %s (%s): %s", given->items[i],
+                       settings->inherited_names.items[i],
                        jobsrv_strerror(err));
       return err;
     }
   }
+  for (size_t i = 0; i < asked->count; i++) {
+    err = listen_one(running, &settings->socket, asked->items[i]);
+    if (err != 0) {
+      jobsrvd_complain("cannot listen on %s: %s", asked->items[i],
+                       jobsrv_strerror(err));
+      return err;
+    }
+  }
+  return 0;
+}
+
+static int listen_all(running_t *running, const jobsrvd_settings_t *settings) {
+  size_t count = settings->inherited.count + settings->listen.count;
+  char where[512];
+  int err = listen_on(running, settings);
+
+  if (err != 0)
+    return err;
   /* Not before all of them are there: who waits for a line may call at once. */
-  for (size_t i = 0; i < addresses->count; i++) {
+  for (size_t i = 0; i < count; i++) {
     err = jobsrv_sse_address(running->sse, i, where, sizeof(where));
     if (err != 0)
       return complain_about("cannot tell the address", err);
@@ -190,7 +227,7 @@ int jobsrvd_run(const jobsrvd_settings_t *settings) {
 
   err = set_up(&running, settings);
   if (err == 0)
-    err = listen_all(&running, &settings->listen);
+    err = listen_all(&running, settings);
   if (err != 0)
     close_server(&running);
   (void) uv_run(&running.loop, UV_RUN_DEFAULT);

@@ -2,6 +2,7 @@
 
 #include "args.h"
 #include "daemon.h"
+#include "inherit.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -30,7 +31,9 @@ int main(int argc, char **argv) {
     return 1;
   }
   jobsrvd_settings_init(&settings);
-  status = jobsrvd_args_read(&settings, argc, argv);
+  status = 1;
+  if (jobsrvd_inherit(&settings) == 0)
+    status = jobsrvd_args_read(&settings, argc, argv);
   if (status == JOBSRVD_GO_ON)
     status = jobsrvd_run(&settings);
   jobsrvd_settings_free(&settings);

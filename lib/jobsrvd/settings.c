@@ -24,6 +24,8 @@ void jobsrvd_settings_init(jobsrvd_settings_t *settings) {
 }
 
 void jobsrvd_settings_free(jobsrvd_settings_t *settings) {
+  jobsrvd_list_free(&settings->inherited);
+  jobsrvd_list_free(&settings->inherited_names);
   jobsrvd_list_free(&settings->listen);
   jobsrvd_list_free(&settings->allow_hosts);
   jobsrvd_list_free(&settings->allow_origins);
@@ -76,9 +78,16 @@ static int port_ok(const char *text) {
          atoi(text) <= 65535;
 }
 
+static int fd_ok(const char *text) {
+  size_t len = strlen(text);
+
+  return len >= 1 && len <= 7 && strspn(text, "0123456789") == len &&
+         (text[0] != '0' || len == 1);
+}
+
 const char *jobsrvd_address_mistake(const char *text) {
   static const char expected[] =
-      "expected 127.0.0.1:7070, [::1]:7070 or unix:PATH";
+      "expected 127.0.0.1:7070, [::1]:7070, unix:PATH or fd:N";
   unsigned char binary[16];
   char host[64];
   const char *from = text;
@@ -88,6 +97,8 @@ const char *jobsrvd_address_mistake(const char *text) {
 
   if (strncmp(text, "unix:", 5) == 0)
     return text[5] != '\0' ? NULL : expected;
+  if (strncmp(text, "fd:", 3) == 0)
+    return fd_ok(text + 3) ? NULL : expected;
   if (colon == NULL || !port_ok(colon + 1))
     return expected;
   len = (size_t) (colon - text);

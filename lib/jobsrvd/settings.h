@@ -46,8 +46,21 @@ typedef struct jobsrvd_logs_s {
   int journal_level;
 } jobsrvd_logs_t;
 
+/* Of socket files. */
+typedef struct jobsrvd_socket_s {
+  uint32_t mode;    /* 0: 0600 */
+  int mode_given;   /* by the command line */
+  int set_owner;
+  int owner_given;
+  uint32_t uid;
+  uint32_t gid;
+} jobsrvd_socket_t;
+
 typedef struct jobsrvd_settings_s {
+  jobsrvd_list_t inherited;    /* sockets of the service manager: "fd:3", ... */
+  jobsrvd_list_t inherited_names;
   jobsrvd_list_t listen;
+  jobsrvd_socket_t socket;
   jobsrvd_list_t allow_hosts;
   jobsrvd_list_t allow_origins;
   jobsrv_options_t core;

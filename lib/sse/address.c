@@ -2,7 +2,9 @@
 
 #include "sse/address.h"
 
+#include <limits.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,6 +40,27 @@ static int parse_unix(const char *path, jobsrv__address_t *out) {
   memcpy(out->u.un.sun_path, path, len + 1);
   out->len = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + len + 1);
   return 0;
+}
+
+int jobsrv__address_is_fd(const char *text) {
+  return strncmp(text, "fd:", 3) == 0;
+}
+
+int jobsrv__address_fd(const char *text) {
+  int64_t fd = 0;
+  size_t i;
+
+  text += 3;
+  if (text[0] == '\0' || (text[0] == '0' && text[1] != '\0'))
+    return UV_EINVAL;
+  for (i = 0; text[i] != '\0'; i++) {
+    if (text[i] < '0' || text[i] > '9')
+      return UV_EINVAL;
+    fd = fd * 10 + (text[i] - '0');
+    if (fd > INT_MAX)
+      return UV_EINVAL;
+  }
+  return (int) fd;
 }
 
 int jobsrv__address_parse(const char *text, jobsrv__address_t *out) {
@@ -83,6 +106,22 @@ int jobsrv__address_parse(const char *text, jobsrv__address_t *out) {
   return 0;
 }
 
+/* A path need not end with a NUL; an abstract name, here "@name", begins with
+   one. */
+static int format_unix(const jobsrv__address_t *address,
+                       char *to,
+                       size_t cap) {
+  const char *path = address->u.un.sun_path;
+  int max = (int) address->len -
+            (int) offsetof(struct sockaddr_un, sun_path);
+
+  if (max <= 0)
+    return snprintf(to, cap, "unix:");
+  if (path[0] == '\0')
+    return snprintf(to, cap, "unix:@%.*s", max - 1, path + 1);
+  return snprintf(to, cap, "unix:%.*s", max, path);
+}
+
 int jobsrv__address_format(const jobsrv__address_t *address,
                            char *to,
                            size_t cap) {
@@ -100,7 +139,7 @@ int jobsrv__address_format(const jobsrv__address_t *address,
     n = snprintf(to, cap, "http://[%s]:%d", host, port);
     break;
   default:
-    n = snprintf(to, cap, "unix:%s", address->u.un.sun_path);
+    n = format_unix(address, to, cap);
     break;
   }
   return n < 0 || (size_t) n >= cap ? UV_ENOBUFS : 0;

@@ -29,8 +29,15 @@ struct jobsrv__address_s {
  */
 int jobsrv__address_parse(const char *text, jobsrv__address_t *out);
 
+/* 1 for "fd:" and anything. */
+int jobsrv__address_is_fd(const char *text);
+
+/* The N of such a text, in decimal, or UV_EINVAL. */
+int jobsrv__address_fd(const char *text);
+
 /*
- * Writes "http://127.0.0.1:7070", "http://[::1]:7070" or "unix:PATH".
+ * Writes "http://127.0.0.1:7070", "http://[::1]:7070", "unix:PATH", or
+ * "unix:@NAME" for an abstract one.
  * Returns 0, or UV_ENOBUFS when `cap` is too small.
  */
 int jobsrv__address_format(const jobsrv__address_t *address,

@@ -7,6 +7,8 @@
  * stream and write to it. All calls belong to the loop thread.
  */
 
+#include "jobsrv/sse_route.h"
+
 #include "sse/request.h"
 
 typedef struct jobsrv__stream_ops_s jobsrv__stream_ops_t;
@@ -95,5 +97,9 @@ int jobsrv__conn_is_unix(const jobsrv__conn_t *conn);
  * when the peer cannot be told. `cap` is at least 64.
  */
 void jobsrv__conn_peer(const jobsrv__conn_t *conn, char *to, size_t cap);
+
+/* What jobsrv_sse_credentials() promises, but for `size`. */
+int jobsrv__conn_credentials(const jobsrv__conn_t *conn,
+                             jobsrv_sse_credentials_t *credentials);
 
 #endif /* JOBSRV_SSE_CONN_H_ */

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "sse/address.h"
+#include "sse/listener.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -104,8 +105,8 @@ static void set_options(const jobsrv_sse_t *sse, int fd, int is_unix) {
     (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
-int jobsrv__conn_accept(jobsrv_sse_t *sse, int fd, int is_unix,
-                        int is_turned_away) {
+/* Still to be begun; freed as one block. */
+static int make(jobsrv_sse_t *sse, int fd, int is_unix, jobsrv__conn_t **out) {
   jobsrv__conn_t *conn = jobsrv__zalloc(sse->alloc, sizeof(*conn));
   int err = UV_ENOMEM;
 
@@ -113,13 +114,109 @@ int jobsrv__conn_accept(jobsrv_sse_t *sse, int fd, int is_unix,
     err = uv_poll_init(sse->loop, &conn->handle.poll, fd);
   if (err != 0) {
     jobsrv__free(sse->alloc, conn);
-    close(fd);
     return err;
   }
   conn->io = &socket_io;
+  conn->sse = sse;
   conn->fd = fd;
   conn->is_unix = is_unix != 0;
   set_options(sse, fd, is_unix);
-  jobsrv__conn_begin(conn, sse, is_turned_away);
+  *out = conn;
+  return 0;
+}
+
+int jobsrv__conn_accept(jobsrv_sse_t *sse, int fd, int is_unix,
+                        int is_turned_away) {
+  jobsrv__conn_t *conn;
+  int err = make(sse, fd, is_unix, &conn);
+
+  if (err != 0)
+    close(fd);
+  else
+    jobsrv__conn_begin(conn, sse, is_turned_away);
+  return err;
+}
+
+/* What was read is held before there is a handle that would have to be closed
+   by the loop. */
+static int hold_bytes(jobsrv_sse_t *sse,
+                      const void *bytes,
+                      size_t len,
+                      jobsrv__exchange_t **out) {
+  jobsrv__conn_t holder;
+
+  *out = NULL;
+  if (len == 0)
+    return 0;
+  memset(&holder, 0, sizeof(holder));
+  holder.sse = sse;
+  if (jobsrv__exchange_get(&holder) == NULL)
+    return UV_ENOMEM;
+  if (jobsrv__buf_append(&holder.exchange->in, bytes, len) != 0) {
+    jobsrv__exchange_free(&holder);
+    return UV_ENOMEM;
+  }
+  *out = holder.exchange;
+  return 0;
+}
+
+static void drop_bytes(jobsrv_sse_t *sse, jobsrv__exchange_t *held) {
+  jobsrv__conn_t holder;
+
+  memset(&holder, 0, sizeof(holder));
+  holder.sse = sse;
+  holder.exchange = held;
+  jobsrv__exchange_free(&holder);
+}
+
+int jobsrv__conn_adopt(jobsrv_sse_t *sse,
+                       int fd,
+                       int is_unix,
+                       const void *bytes,
+                       size_t len) {
+  jobsrv_sse_stats_t before = sse->stats;
+  jobsrv__exchange_t *held;
+  jobsrv__conn_t *conn;
+  int how = JOBSRV__ADMIT_NOT;
+  int err = hold_bytes(sse, bytes, len, &held);
+
+  if (err == 0) {
+    how = jobsrv__http_admit(sse);
+    err = how == JOBSRV__ADMIT_NOT ? UV_EMFILE : 0;
+  }
+  if (err == 0) {
+    err = make(sse, fd, is_unix, &conn);
+    if (err != 0) /* it has not come */
+      sse->stats = before;
+  }
+  if (err != 0) {
+    drop_bytes(sse, held);
+    return err;
+  }
+  if (how == JOBSRV__ADMIT_TOLD) { /* whatever it has asked */
+    drop_bytes(sse, held);
+    held = NULL;
+  }
+  conn->exchange = held;
+  jobsrv__conn_begin(conn, sse, how == JOBSRV__ADMIT_TOLD);
+  if (held != NULL)
+    jobsrv__conn_resume_later(conn);
+  return 0;
+}
+
+int jobsrv__conn_credentials(const jobsrv__conn_t *conn,
+                             jobsrv_sse_credentials_t *credentials) {
+  struct ucred peer;
+  socklen_t len = sizeof(peer);
+
+  if (conn->stage == JOBSRV__CONN_CLOSED)
+    return UV_ENOTCONN;
+  if (!conn->is_unix)
+    return UV_ENOTSUP;
+  if (getsockopt(conn->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+    return UV_ENOTSUP;
+  credentials->pid = peer.pid;
+  credentials->uid = peer.uid;
+  credentials->gid = peer.gid;
   return 0;
 }

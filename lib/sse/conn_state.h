@@ -161,6 +161,16 @@ void jobsrv__conn_wind_up(jobsrv__conn_t *conn);
 int jobsrv__conn_accept(jobsrv_sse_t *sse, int fd, int is_unix,
                         int is_turned_away);
 
+/*
+ * Begins with a descriptor of ours and, as if read already, these bytes. On
+ * failure it is still open.
+ */
+int jobsrv__conn_adopt(jobsrv_sse_t *sse,
+                       int fd,
+                       int is_unix,
+                       const void *bytes,
+                       size_t len);
+
 /* conn_read.c */
 
 /* One read, and what follows from it. */

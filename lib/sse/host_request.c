@@ -5,6 +5,8 @@
 #include "sse/api.h"
 #include "sse/route_table.h"
 
+#include <string.h>
+
 /* What a host may ask of a request. */
 
 static jobsrv_sse_text_t text_of(jobsrv__span_t span) {
@@ -97,4 +99,17 @@ void jobsrv_sse_peer(const jobsrv_sse_request_t *request,
                      size_t cap) {
   JOBSRV__ASSERT_LOOP(request->sse->srv);
   jobsrv__conn_peer(request->conn, to, cap);
+}
+
+int jobsrv_sse_credentials(const jobsrv_sse_request_t *request,
+                           jobsrv_sse_credentials_t *credentials) {
+  jobsrv_sse_credentials_t all = { .size = credentials->size };
+  size_t size = all.size < sizeof(all) ? all.size : sizeof(all);
+  int err;
+
+  JOBSRV__ASSERT_LOOP(request->sse->srv);
+  err = jobsrv__conn_credentials(request->conn, &all);
+  if (err == 0)
+    memcpy(credentials, &all, size);
+  return err;
 }

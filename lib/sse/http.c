@@ -44,11 +44,28 @@ void jobsrv__http_free(jobsrv_sse_t *sse) {
   sse->read_buffer = NULL;
 }
 
-int jobsrv__http_listen(jobsrv_sse_t *sse, const char *address) {
-  jobsrv__address_t parsed;
-  int err = jobsrv__address_parse(address, &parsed);
+/* What belongs to a file, and there is none. */
+static int wants_file(const jobsrv_sse_listen_options_t *options) {
+  return options->mode != 0 || options->set_owner;
+}
 
-  return err != 0 ? err : jobsrv__listener_new(sse, &parsed);
+int jobsrv__http_listen(jobsrv_sse_t *sse,
+                        const jobsrv_sse_listen_options_t *options) {
+  jobsrv__address_t address;
+  int is_fd;
+  int err;
+
+  if (options->address == NULL || options->mode > 0777)
+    return UV_EINVAL;
+  is_fd = jobsrv__address_is_fd(options->address);
+  err = is_fd ? jobsrv__address_fd(options->address)
+              : jobsrv__address_parse(options->address, &address);
+  if (err < 0)
+    return err;
+  if ((is_fd || address.u.any.sa_family != AF_UNIX) && wants_file(options))
+    return UV_EINVAL;
+  return jobsrv__listener_new(sse, options, is_fd ? NULL : &address,
+                              is_fd ? err : -1);
 }
 
 const jobsrv__listener_t *jobsrv__http_listener(const jobsrv_sse_t *sse,

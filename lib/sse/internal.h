@@ -108,8 +108,9 @@ enum {
  */
 int jobsrv__http_init(jobsrv_sse_t *sse);
 
-/* Opens a listener: what jobsrv_sse_listen() promises but for draining. */
-int jobsrv__http_listen(jobsrv_sse_t *sse, const char *address);
+/* Opens a listener: what jobsrv_sse_listen_with() promises but for draining. */
+int jobsrv__http_listen(jobsrv_sse_t *sse,
+                        const jobsrv_sse_listen_options_t *options);
 
 /* The listener that was opened as number `index`, or NULL. */
 const jobsrv__listener_t *jobsrv__http_listener(const jobsrv_sse_t *sse,

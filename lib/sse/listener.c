@@ -4,16 +4,15 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "sse/bind.h"
 #include "sse/conn_state.h"
 
 #include <errno.h>
 
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
-  BACKLOG = 511,
   ACCEPTS_A_TURN = 64,
   PAUSE_MS = 100,
   TURNED_AWAY_MAX = 32 /* told why; more than these are only closed */
@@ -117,95 +116,32 @@ void jobsrv__listeners_stop(jobsrv_sse_t *sse) {
     uv_poll_stop(&JOBSRV__CONTAINER(link, jobsrv__listener_t, link)->poll);
 }
 
-/* 1 for a socket file that nobody listens on. */
-static int is_stale(const jobsrv__address_t *address) {
-  struct stat st;
-  int err;
-  int fd;
-
-  if (lstat(address->u.un.sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
-    return 0;
-  fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return 0;
-  err = connect(fd, &address->u.any, address->len) == 0 ? 0 : errno;
-  close(fd);
-  return err == ECONNREFUSED;
-}
-
-static int bind_unix(int fd, jobsrv__listener_t *listener) {
-  const jobsrv__address_t *address = &listener->address;
-  struct stat st;
-
-  if (fchmod(fd, 0600) != 0) /* before the file is there, so without a window */
-    return -errno;
-  if (bind(fd, &address->u.any, address->len) != 0) {
-    if (errno != EADDRINUSE)
-      return -errno;
-    if (!is_stale(address))
-      return UV_EADDRINUSE;
-    if (unlink(address->u.un.sun_path) != 0 ||
-        bind(fd, &address->u.any, address->len) != 0)
-      return -errno;
-  }
-  if (lstat(address->u.un.sun_path, &st) == 0) {
-    listener->dev = st.st_dev;
-    listener->ino = st.st_ino;
-  }
-  return 0;
-}
-
-static int bind_inet(int fd, jobsrv__listener_t *listener) {
-  jobsrv__address_t *address = &listener->address;
-  int on = 1;
-
-  if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0)
-    return -errno;
-  if (address->u.any.sa_family == AF_INET6 &&
-      setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0)
-    return -errno;
-  if (bind(fd, &address->u.any, address->len) != 0 ||
-      getsockname(fd, &address->u.any, &address->len) != 0)
-    return -errno;
-  return 0;
-}
-
-static void remove_file(const jobsrv__listener_t *listener) {
-  const char *path = listener->address.u.un.sun_path;
-  struct stat st;
-
-  if (listener->address.u.any.sa_family == AF_UNIX && listener->ino != 0 &&
-      lstat(path, &st) == 0 && st.st_dev == listener->dev &&
-      st.st_ino == listener->ino)
-    (void) unlink(path);
-}
-
-static int open_socket(jobsrv__listener_t *listener) {
-  int family = listener->address.u.any.sa_family;
-  int fd = jobsrv__fd_high(
-      socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+/* Waits for nothing yet. */
+static int begin(jobsrv__listener_t *listener,
+                 const jobsrv_sse_listen_options_t *options,
+                 int given) {
   int err;
 
-  if (fd < 0)
-    return -errno;
-  if (family == AF_UNIX)
-    err = bind_unix(fd, listener);
+  if (given >= 0)
+    err = jobsrv__bind_given(listener, given);
   else
-    err = bind_inet(fd, listener);
-  if (err == 0 && listen(fd, BACKLOG) != 0)
-    err = -errno;
-  if (err == 0)
-    err = uv_poll_init(listener->sse->loop, &listener->poll, fd);
-  if (err != 0) {
-    remove_file(listener);
-    close(fd);
+    err = jobsrv__bind(listener, options);
+  if (err != 0)
     return err;
+  err = uv_poll_init(listener->sse->loop, &listener->poll, listener->fd);
+  if (given >= 0) {
+    jobsrv__fd_settle(given, listener->fd, err == 0);
+  } else if (err != 0) {
+    jobsrv__bind_remove(listener);
+    close(listener->fd);
   }
-  listener->fd = fd;
-  return 0;
+  return err;
 }
 
-int jobsrv__listener_new(jobsrv_sse_t *sse, const jobsrv__address_t *address) {
+int jobsrv__listener_new(jobsrv_sse_t *sse,
+                         const jobsrv_sse_listen_options_t *options,
+                         const jobsrv__address_t *address,
+                         int given) {
   jobsrv__listener_t *listener = jobsrv__zalloc(sse->alloc,
                                                 sizeof(*listener));
   int err;
@@ -213,8 +149,9 @@ int jobsrv__listener_new(jobsrv_sse_t *sse, const jobsrv__address_t *address) {
   if (listener == NULL)
     return UV_ENOMEM;
   listener->sse = sse;
-  listener->address = *address;
-  err = open_socket(listener);
+  if (given < 0)
+    listener->address = *address;
+  err = begin(listener, options, given);
   if (err != 0) {
     jobsrv__free(sse->alloc, listener);
     return err;
@@ -239,7 +176,7 @@ static void on_closed(uv_handle_t *handle) {
 
 void jobsrv__listener_close(jobsrv__listener_t *listener) {
   jobsrv__queue_remove(&listener->link);
-  remove_file(listener);
+  jobsrv__bind_remove(listener);
   uv_close((uv_handle_t *) &listener->poll, on_closed);
   jobsrv_wake(listener->sse->srv);
   close(listener->fd);

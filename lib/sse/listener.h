@@ -18,10 +18,13 @@ struct jobsrv__listener_s {
 };
 
 /*
- * Opens one and puts it last in the list.
- * Returns 0 or what jobsrv_sse_listen() promises.
+ * Opens one, or takes over `given` if that is not -1, and puts it last in the
+ * list. Returns 0 or what jobsrv_sse_listen() promises.
  */
-int jobsrv__listener_new(jobsrv_sse_t *sse, const jobsrv__address_t *address);
+int jobsrv__listener_new(jobsrv_sse_t *sse,
+                         const jobsrv_sse_listen_options_t *options,
+                         const jobsrv__address_t *address,
+                         int given);
 
 /* Has all listeners wait for connections, or stop doing so. */
 void jobsrv__listeners_start(jobsrv_sse_t *sse);

@@ -288,11 +288,27 @@ jobsrv_t *jobsrv_sse_server(const jobsrv_sse_t *sse) {
   return sse->srv;
 }
 
-int jobsrv_sse_listen(jobsrv_sse_t *sse, const char *address) {
+int jobsrv_sse_listen_with(jobsrv_sse_t *sse,
+                           const jobsrv_sse_listen_options_t *options) {
+  jobsrv_sse_listen_options_t read;
+  int err;
+
   JOBSRV__ASSERT_LOOP(sse->srv);
+  err = jobsrv__options_read(&read, sizeof(read), sizeof(read), options);
+  if (err != 0)
+    return err;
   if (sse->is_closing || jobsrv_draining(sse->srv))
     return JOBSRV_EDRAINING;
-  return jobsrv__http_listen(sse, address);
+  return jobsrv__http_listen(sse, &read);
+}
+
+int jobsrv_sse_listen(jobsrv_sse_t *sse, const char *address) {
+  jobsrv_sse_listen_options_t options;
+
+  JOBSRV__ASSERT_LOOP(sse->srv);
+  jobsrv_sse_listen_options_init(&options);
+  options.address = address;
+  return jobsrv_sse_listen_with(sse, &options);
 }
 
 int jobsrv_sse_address(const jobsrv_sse_t *sse,

@@ -30,6 +30,7 @@ typedef struct {
   jobsrv_job_t *job;
   jobsrv_sse_t *sse;
   jobsrv_otlp_t *otlp;
+  jobsrv_sse_listen_options_t listen;
   jobsrv_sink_t *sink;
   jobsrv_spec_t spec;
   jobsrv_operation_t op;
@@ -100,6 +101,8 @@ static host h;
   XX(jobsrv_wait_cancel, jobsrv_wait_cancel(&h.waiting))                      \
   XX(jobsrv_sse_new, jobsrv_sse_new(&h.sse, h.srv, NULL))                     \
   XX(jobsrv_sse_listen, jobsrv_sse_listen(h.sse, "127.0.0.1:0"))              \
+  XX(jobsrv_sse_listen_with, jobsrv_sse_listen_with(h.sse, &h.listen))        \
+  XX(jobsrv_sse_adopt, jobsrv_sse_adopt(h.sse, -1, "", 0))                    \
   XX(jobsrv_sse_address, jobsrv_sse_address(h.sse, 0, h.text, 64))            \
   XX(jobsrv_sse_port, jobsrv_sse_port(h.sse, 0))                              \
   XX(jobsrv_sse_close, jobsrv_sse_close(h.sse, NULL, NULL))                   \

@@ -46,7 +46,22 @@ MISTAKES = [
     ("unknown member", '{\n  "operation": @{}\n}',
      'unknown member "operation": expected one of listen, limits, '
      "allow_hosts, allow_origins, operations, console, log_file, syslog, "
-     "journal"),
+     "journal, socket_mode, socket_owner"),
+    # socket files
+    ("socket_mode a number", '{ "socket_mode": @432 }',
+     "expected a string, not an integer"),
+    ("socket_mode of letters", '{ "socket_mode": @"rw-rw----" }',
+     "expected a mode such as 0660"),
+    ("socket_mode too large", '{ "socket_mode": @"1666" }',
+     "expected a mode such as 0660"),
+    ("socket_mode of nobody", '{ "socket_mode": @"0000" }',
+     "expected a mode such as 0660"),
+    ("socket_owner unknown", '{ "socket_owner": @"no-such-user" }',
+     "expected USER, USER:GROUP or :GROUP that are known here"),
+    ("socket_owner empty", '{ "socket_owner": @"" }',
+     "expected USER, USER:GROUP or :GROUP that are known here"),
+    ("socket_owner without a group", '{ "socket_owner": @"0:" }',
+     "expected USER, USER:GROUP or :GROUP that are known here"),
     # files and daemons
     ("log_file a string", '{ "log_file": @"x" }',
      "expected an object, not a string"),
@@ -99,9 +114,9 @@ MISTAKES = [
     ("listen not a string", '{ "listen": ["127.0.0.1:0", @7070] }',
      "expected a string, not an integer"),
     ("listen without a port", '{ "listen": [@"127.0.0.1"] }',
-     "expected 127.0.0.1:7070, [::1]:7070 or unix:PATH"),
+     "expected 127.0.0.1:7070, [::1]:7070, unix:PATH or fd:N"),
     ("listen with a big port", '{ "listen": [@"127.0.0.1:65536"] }',
-     "expected 127.0.0.1:7070, [::1]:7070 or unix:PATH"),
+     "expected 127.0.0.1:7070, [::1]:7070, unix:PATH or fd:N"),
     ("host with a port", '{ "allow_hosts": ["a", @"b:80"] }',
      "expected the name of a host, without scheme and port"),
     ("origin wildcard", '{ "allow_origins": [@"*"] }',
@@ -307,6 +322,11 @@ USAGE = [
     (["--listen", "7070"], "--listen 7070: expected 127.0.0.1:7070"),
     (["--listen", "localhost:70"], "--listen localhost:70: expected"),
     (["--listen", "unix:"], "--listen unix:: expected"),
+    (["--listen", "fd:"], "--listen fd:: expected"),
+    (["--listen", "fd:x"], "--listen fd:x: expected"),
+    (["--socket-mode", "888"], "--socket-mode 888: expected a mode"),
+    (["--socket-mode", "66"], "--socket-mode 66: expected a mode"),
+    (["--socket-owner", "-1"], "--socket-owner -1: expected USER"),
     (["--listen", "[::1:7070"], "expected 127.0.0.1:7070, [::1]:7070"),
     (["--listen", "127.0.0.1:70000"], "expected 127.0.0.1:7070"),
     (["--allow-host", "http://a"], "expected the name of a host"),
@@ -415,7 +435,7 @@ class Answers(unittest.TestCase):
         got = run(["--help"], "/")
         self.assertEqual(0, got.returncode)
         text = got.stdout.decode()
-        for name in ("--config --listen --demo --allow-host --allow-origin "
+        for name in ("--config --listen --socket-mode --socket-owner --demo --allow-host --allow-origin "
                      "--limit --token-file --console --voice --log --help "
                      "--version").split():
             self.assertIn(name, text)

@@ -82,12 +82,25 @@ static void a_short_buffer_is_told(void **state) {
   assert_err(jobsrv__address_format(&address, text, 21), UV_ENOBUFS);
 }
 
+static void descriptors_are_read(void **state) {
+  (void) state;
+  assert_true(jobsrv__address_is_fd("fd:3"));
+  assert_false(jobsrv__address_is_fd("fd3"));
+  assert_int_equal(jobsrv__address_fd("fd:0"), 0);
+  assert_int_equal(jobsrv__address_fd("fd:2147483647"), 2147483647);
+  assert_err(jobsrv__address_fd("fd:2147483648"), UV_EINVAL);
+  assert_err(jobsrv__address_fd("fd:"), UV_EINVAL);
+  assert_err(jobsrv__address_fd("fd: 3"), UV_EINVAL);
+  assert_err(jobsrv__address_fd("fd:+3"), UV_EINVAL);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(addresses_are_read_and_written_back),
     cmocka_unit_test(the_port_is_told),
     cmocka_unit_test(other_forms_are_refused),
     cmocka_unit_test(a_path_must_fit_a_socket_address),
     cmocka_unit_test(a_short_buffer_is_told),
+    cmocka_unit_test(descriptors_are_read),
 };
 
 RUN(tests);
