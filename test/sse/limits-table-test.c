@@ -276,6 +276,54 @@ static void the_defaults_are_those_that_are_named(void **state) {
   try_default(with_depth, 64, 202, 400, "bad_json");
 }
 
+/* ---- time ---- */
+
+/* A clock runs from the first byte of what is late, whatever came before. */
+static void expect_timeout(place_in_t place, const char *part, uint64_t ms) {
+  jobsrv_memory_t *client;
+  const char *at;
+  const char *text = "";
+
+  assert_ok(jobsrv_memory_open(&client, w.sse));
+  if (place == KEPT) {
+    feed_all(&w, client, HEALTH, strlen(HEALTH), SIZE_MAX);
+    fixture_ms(&w.f, 7000); /* idle */
+  }
+  if (place == BEHIND)
+    assert_ok(jobsrv_memory_feed(client, HEALTH, strlen(HEALTH)));
+  feed_all(&w, client, part, strlen(part), SIZE_MAX);
+  at = jobsrv_memory_output(client, NULL);
+  if (place != FRESH)
+    assert_int_equal(next_answer(&at, &text), 200);
+  assert_int_equal(*at, '\0');
+  fixture_ms(&w.f, ms - 1);
+  feed_all(&w, client, " ", 1, 1); /* which does not set it back */
+  at = jobsrv_memory_output(client, NULL);
+  if (place != FRESH)
+    assert_int_equal(next_answer(&at, &text), 200);
+  assert_int_equal(*at, '\0');
+  fixture_ms(&w.f, 1);
+  at = jobsrv_memory_output(client, NULL);
+  if (place != FRESH)
+    assert_int_equal(next_answer(&at, &text), 200);
+  assert_int_equal(next_answer(&at, &text), 408);
+  assert_contains(text, "\"code\":\"timeout\"");
+  assert_contains(text, "\r\nConnection: close\r\n");
+  assert_int_equal(jobsrv_memory_state(client), JOBSRV_MEMORY_SHUT);
+  jobsrv_memory_free(client);
+}
+
+static void what_is_late_is_so_on_any_connection(void **state) {
+  (void) state;
+  for (int place = 0; place < PLACES; place++) {
+    expect_timeout((place_in_t) place, "GET /health HTTP/1.1\r\nX:", 10000);
+    expect_timeout((place_in_t) place, JSON "Content-Length: 20\r\n\r\n{",
+                   30000);
+    expect_timeout((place_in_t) place,
+                   JSON "Transfer-Encoding: chunked\r\n\r\n14\r\n{", 30000);
+  }
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static const struct CMUnitTest tests[] = {
@@ -284,6 +332,8 @@ static const struct CMUnitTest tests[] = {
   CASE(above_a_limit_it_is_refused),
   CASE(far_above_a_limit_it_is_refused),
   cmocka_unit_test_setup_teardown(the_defaults_are_those_that_are_named,
+                                  setup_defaults, teardown),
+  cmocka_unit_test_setup_teardown(what_is_late_is_so_on_any_connection,
                                   setup_defaults, teardown),
 };
 
