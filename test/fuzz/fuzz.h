@@ -53,7 +53,7 @@ static inline const char *fuzz_bytes(fuzz_t *in, size_t *len) {
 
 /* The same in memory of its own, so that a read past it is seen. */
 static inline char *fuzz_copy(const char *p, size_t len) {
-  char *copy = malloc(len > 0 ? len : 1);
+  char *copy = calloc(len > 0 ? len : 1, 1);
 
   fuzz_check(copy != NULL);
   if (len > 0)
