@@ -55,6 +55,9 @@ size_t jobsrv__json_string_to(char *to,
                               size_t len,
                               size_t max);
 
+/* All of `text` as it is in such a string, without the quotes. */
+void jobsrv__json_escaped(jobsrv__buf_t *buf, const char *text, size_t len);
+
 /* Room that a body of these never exceeds. */
 enum { JOBSRV__STATE_BODY = 384 };
 

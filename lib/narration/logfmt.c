@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "narration/encode.h"
+#include "narration/show.h"
 
 #include <math.h>
 #include <string.h>
@@ -32,7 +33,7 @@ static void put_text(jobsrv__buf_t *buf,
   if (is_bare(text, len))
     (void) jobsrv__buf_append(buf, text, len);
   else
-    jobsrv__json_string(buf, text, len, 0);
+    jobsrv__show_quoted(buf, text, len);
 }
 
 static void put(jobsrv__buf_t *buf, const char *key, const char *text) {
@@ -96,7 +97,7 @@ static void put_members(jobsrv__buf_t *buf, const jobsrv_event_t *event) {
 #undef XX
   if (event->file != NULL) {
     put_key(buf, "source");
-    jobsrv__json_string(buf, event->file, strlen(event->file), 0);
+    jobsrv__show_quoted(buf, event->file, strlen(event->file));
     if (buf->failed == 0)
       buf->len--; /* the quote: the line comes before it */
     (void) jobsrv__buf_printf(buf, ":%d\"", event->line);

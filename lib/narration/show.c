@@ -132,6 +132,19 @@ static int is_plain(char c) {
   return c >= 0x20 && c < 0x7f;
 }
 
+/* Goes past the next character; 1 if that is not to be as it is. */
+static int step(place_t *at, int *bad) {
+  *bad = 0;
+  if (is_plain(*at->p)) {
+    at->before = (unsigned char) *at->p++;
+    at->in_picture = 0;
+    at->tags = 0;
+    return 0;
+  }
+  at->p += jobsrv__utf8_next(at->p, (size_t) (at->end - at->p), &at->cp, bad);
+  return hides(at);
+}
+
 void jobsrv__show(jobsrv__buf_t *buf, const char *text, size_t len) {
   place_t at = { .p = text };
   const char *shown = text; /* what is before it has been */
@@ -143,14 +156,7 @@ void jobsrv__show(jobsrv__buf_t *buf, const char *text, size_t len) {
   at.end = text + len;
   while (at.p < at.end) {
     begin = at.p;
-    if (is_plain(*at.p)) {
-      at.before = (unsigned char) *at.p++;
-      at.in_picture = 0;
-      at.tags = 0;
-      continue;
-    }
-    at.p += jobsrv__utf8_next(at.p, (size_t) (at.end - at.p), &at.cp, &bad);
-    if (!hides(&at) && !bad)
+    if (!step(&at, &bad) && !bad)
       continue;
     (void) jobsrv__buf_append(buf, shown, (size_t) (begin - shown));
     if (bad)
@@ -161,4 +167,34 @@ void jobsrv__show(jobsrv__buf_t *buf, const char *text, size_t len) {
     shown = at.p;
   }
   (void) jobsrv__buf_append(buf, shown, (size_t) (at.end - shown));
+}
+
+static void put_hidden(jobsrv__buf_t *buf, uint32_t cp) {
+  if (cp < 0x10000)
+    (void) jobsrv__buf_printf(buf, "\\u%04x", (unsigned int) cp);
+  else
+    (void) jobsrv__buf_printf(buf, "\\u%04x\\u%04x",
+                              (unsigned int) (0xd7c0 + (cp >> 10)),
+                              (unsigned int) (0xdc00 + (cp & 0x3ff)));
+}
+
+/* What is risky, or no UTF-8, is known to the JSON itself. */
+void jobsrv__show_quoted(jobsrv__buf_t *buf, const char *text, size_t len) {
+  place_t at = { .p = text };
+  const char *shown = text;
+  const char *begin;
+  int bad;
+
+  (void) jobsrv__buf_putc(buf, '"');
+  at.end = len > 0 ? text + len : text;
+  while (at.p < at.end) {
+    begin = at.p;
+    if (!step(&at, &bad) || jobsrv__text_risky(at.cp))
+      continue;
+    jobsrv__json_escaped(buf, shown, (size_t) (begin - shown));
+    put_hidden(buf, at.cp);
+    shown = at.p;
+  }
+  jobsrv__json_escaped(buf, shown, (size_t) (at.end - shown));
+  (void) jobsrv__buf_putc(buf, '"');
 }

@@ -15,4 +15,10 @@
  */
 void jobsrv__show(jobsrv__buf_t *buf, const char *text, size_t len);
 
+/*
+ * Appends `text` as a JSON string with its quotes, in which what takes no room
+ * is escaped too, by the same rule; it reads back the same.
+ */
+void jobsrv__show_quoted(jobsrv__buf_t *buf, const char *text, size_t len);
+
 #endif /* JOBSRV_NARRATION_SHOW_H_ */

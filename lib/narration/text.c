@@ -99,16 +99,10 @@ static size_t cut_text(const char *text,
   return kept;
 }
 
-void jobsrv__json_string(jobsrv__buf_t *buf,
-                         const char *text,
-                         size_t len,
-                         size_t max) {
-  char mark[JOBSRV__CUT_MARK];
+void jobsrv__json_escaped(jobsrv__buf_t *buf, const char *text, size_t len) {
   char one[6];
-  size_t mark_len, n, at = 0;
+  size_t n, at = 0;
 
-  len = cut_text(text, len, max, mark, &mark_len);
-  (void) jobsrv__buf_putc(buf, '"');
   while (at < len && buf->failed == 0) {
     n = plain_run(text + at, len - at);
     (void) jobsrv__buf_append(buf, text + at, n);
@@ -118,6 +112,18 @@ void jobsrv__json_string(jobsrv__buf_t *buf,
     at += escape_next(text + at, len - at, one, &n);
     (void) jobsrv__buf_append(buf, one, n);
   }
+}
+
+void jobsrv__json_string(jobsrv__buf_t *buf,
+                         const char *text,
+                         size_t len,
+                         size_t max) {
+  char mark[JOBSRV__CUT_MARK];
+  size_t mark_len;
+
+  len = cut_text(text, len, max, mark, &mark_len);
+  (void) jobsrv__buf_putc(buf, '"');
+  jobsrv__json_escaped(buf, text, len);
   (void) jobsrv__buf_append(buf, mark, mark_len);
   (void) jobsrv__buf_putc(buf, '"');
 }

@@ -267,7 +267,8 @@ static void what_logfmt_quotes_reads_back_the_same(void **state) {
   static const char *const texts[] = {
     "plain",        "two words", "a=b",       "\"",     "back\\slash",
     "a\nb\r\tc",    "\x1b[2J",   "\xc3\xa4",  "",       ("a\xe2\x80\xa8" "b"),
-    "level=fatal human=\"forged\"",
+    "level=fatal human=\"forged\"", ("a\xe2\x80\x8b" "b"),
+    "x\xf3\xa0\x81\xa9y", "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x94\xa7",
   };
   jobsrv_event_t event = { .human = "", .action = "a", .level = JOBSRV_INFO };
 
@@ -293,6 +294,32 @@ static void what_logfmt_quotes_reads_back_the_same(void **state) {
       assert_bytes(value, len, texts[i]);
     }
   }
+}
+
+/* Zero-width ones, a tag, what turns the direction; but emoji are whole. */
+static void logfmt_hides_nothing_in_its_quotes(void **state) {
+  jobsrv_field_t field = jobsrv_field_string(
+      "note", "zero\xe2\x80\x8bwidth\xef\xbb\xbf \xc2\xad"
+              "\xf3\xa0\x81\xa9 \xe2\x80\xae\xff");
+  jobsrv_event_t event = {
+    .human = "pass\xe2\x80\x8cword",
+    .action = "adm\xe2\x81\xa0in",
+    .target = "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x94\xa7",
+    .file = "a\xe2\x80\x8b.c",
+    .fields = &field,
+    .nfields = 1,
+    .level = JOBSRV_INFO,
+  };
+  const char *line = in_form(JOBSRV_CONSOLE_LOGFMT, &event);
+
+  (void) state;
+  assert_contains(line, "human=\"pass\\u200cword\"");
+  assert_contains(line, "action=\"adm\\u2060in\"");
+  assert_contains(line,
+                  "target=\"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x94\xa7\"");
+  assert_contains(line, "source=\"a\\u200b.c:0\"");
+  assert_contains(line, "note=\"zero\\u200bwidth\\ufeff \\u00ad"
+                        "\\udb40\\udc69 \\u202e\xef\xbf\xbd\"");
 }
 
 static void fields_follow_the_text_when_asked(void **state) {
@@ -406,6 +433,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(the_json_form_is_what_the_event_has),
   cmocka_unit_test(logfmt_has_all_there_is),
   cmocka_unit_test(what_logfmt_quotes_reads_back_the_same),
+  cmocka_unit_test(logfmt_hides_nothing_in_its_quotes),
   cmocka_unit_test(fields_follow_the_text_when_asked),
   cmocka_unit_test(the_end_of_a_span_tells_how_it_went),
   cmocka_unit_test(hostile_text_is_shown_escaped),
