@@ -12,7 +12,9 @@
  *           name ends in one of: password passwd passphrase secret token apikey
  *           accesskey secretkey privatekey authkey signingkey encryptionkey
  *           masterkey sharedkey credential credentials authorization cookie;
- *           any case, with or without '-' and '_' inside; also name => value
+ *           any case, with or without '-' and '_' inside; also name => value,
+ *           and --name value, unless that is a word of prose ("the --password
+ *           option is")
  *   JWT     three to five parts of base64url, of which the first begins "eyJ"
  *   PEM     a PRIVATE KEY block of any kind and size, up to its END line, or
  *           all that follows if there is none. Sinks that get a block line by

@@ -133,7 +133,8 @@ static void signs_set(jobsrv_redactor_t *redactor) {
   }
   if (classes & JOBSRV_REDACT_JWT)
     signs['J'] |= JOBSRV__SIGN_JWT;
-  if (classes & (JOBSRV_REDACT_PEM | JOBSRV_REDACT_UUID))
+  if (redactor->nnames > 0 ||
+      (classes & (JOBSRV_REDACT_PEM | JOBSRV_REDACT_UUID)))
     signs['-'] |= JOBSRV__SIGN_DASH;
 }
 

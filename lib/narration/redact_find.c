@@ -14,7 +14,8 @@ enum {
   BEARER_MIN = 8,
   JWT_HEAD = 8,
   JWT_BODY = 4,
-  JWT_PARTS = 5       /* of an encrypted one; a signed one has 3 */
+  JWT_PARTS = 5,      /* of an encrypted one; a signed one has 3 */
+  MAX_PROSE = 12      /* longest of the words that follow in prose */
 };
 
 typedef struct {
@@ -40,9 +41,9 @@ static int is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* 1 if a word begins at `at`. */
+/* 1 if a word begins at `at`, which may be right behind a secret. */
 static int word_begins(const finder *f, size_t at) {
-  return at >= f->from && (at == 0 || !is_word(f->text[at - 1]));
+  return at == f->from || (at > f->from && !is_word(f->text[at - 1]));
 }
 
 static int has(const finder *f, size_t at, const char *what) {
@@ -222,6 +223,32 @@ static size_t plain_end(const finder *f, size_t at, uint8_t until) {
   return at;
 }
 
+static int ends_argument(char c) {
+  return (c >= 0 && c <= ' ') || c == 0x7f || c == '"' || c == '\'' ||
+         c == '`';
+}
+
+/* A value may be a key in PEM or end in one, which has blanks. */
+static size_t skip_keys(const finder *f,
+                        size_t at,
+                        size_t end,
+                        int (*ends)(char c)) {
+  static const char begin[] = "-----BEGIN";
+  size_t n = sizeof(begin) - 1;
+  size_t key;
+  int open;
+
+  while ((f->redactor->classes & JOBSRV_REDACT_PEM) && end - at >= n &&
+         memcmp(f->text + end - n, begin, n) == 0) {
+    key = jobsrv__pem_end(f->text, f->len, end - n, &open);
+    if (key <= end)
+      break;
+    for (at = end = key; end < f->len && !ends(f->text[end]);)
+      end++;
+  }
+  return end;
+}
+
 static int is_literal(const char *text, size_t len) {
   return (len == 4 && (memcmp(text, "null", 4) == 0 ||
                        memcmp(text, "true", 4) == 0)) ||
@@ -253,7 +280,8 @@ static int value_of(finder *f,
     return 0; /* it has been here */
   if (quote == '\0' && is_literal(f->text + at, end - at))
     return 0;
-  return found(f, at, end);
+  return found(f, at,
+               quote == '\0' ? skip_keys(f, at, end, ends_value) : end);
 }
 
 static int ends_authority(char c) {
@@ -379,10 +407,135 @@ static int uuid(finder *f, size_t at) {
   return found(f, start, start + 36);
 }
 
+/* ---- the value of an option, a word behind its name ---- */
+
+/* As in "the --password option is deprecated". */
+static int is_prose(const char *text, size_t len) {
+  static const char words[] =
+      " a an and are argument arguments as at be but by can cannot "
+      "could did does flag flags for from given had has have if in "
+      "instead into is it may missing must need needed needs neither "
+      "nor not of on option options or parameter parameters required "
+      "requires set should switch takes than that the then to "
+      "together unless via was were when which will with without "
+      "would ";
+  char word[MAX_PROSE + 3] = " ";
+
+  while (len > 0 && strchr(".,;:!?)", text[len - 1]) != NULL)
+    len--;
+  if (len == 0 || len > MAX_PROSE)
+    return 0;
+  for (size_t i = 0; i < len; i++)
+    if (text[i] < 'a' || text[i] > 'z')
+      return 0;
+  memcpy(word + 1, text, len);
+  word[len + 1] = ' ';
+  return strstr(words, word) != NULL;
+}
+
+/* 1 if at `at` is an option, and not a value that begins like one. */
+static int is_option(const finder *f, size_t at) {
+  int last = at + 2 >= f->len || ends_value(f->text[at + 2]);
+
+  if (at + 2 > f->len || f->text[at] != '-')
+    return 0;
+  return f->text[at + 1] == '-' ? last || is_letter(f->text[at + 2])
+                                : last && is_letter(f->text[at + 1]);
+}
+
+/* As a program is given it: what else ends a value belongs to it. */
+static size_t argument_end(const finder *f, size_t at) {
+  while (at < f->len && !ends_argument(f->text[at]))
+    at++;
+  return at;
+}
+
+/* Behind "Bearer ", and behind any scheme where one is due. */
+static size_t skip_scheme(const finder *f,
+                          size_t at,
+                          const jobsrv__redact_name_t *name) {
+  size_t end = at;
+
+  while (end < f->len && is_letter(f->text[end]))
+    end++;
+  if (end == at || end == f->len || !is_blank(f->text[end]) ||
+      (name->until != JOBSRV__UNTIL_CREDENTIALS &&
+       (end - at != 6 || strncasecmp(f->text + at, "bearer", 6) != 0)))
+    return at;
+  end = skip_blanks(f, end);
+  return end < f->len && !is_option(f, end) ? end : at;
+}
+
+static int argument_of(finder *f,
+                       size_t at,
+                       const jobsrv__redact_name_t *name) {
+  size_t quote = (size_t) has(f, at, "\\\"") * 2;
+  size_t mask = f->redactor->replacement_len;
+  size_t end;
+
+  if (has_mask(f, at)) {
+    end = argument_end(f, at + mask);
+    return end > at + mask &&
+           found(f, at, skip_keys(f, at, end, ends_argument));
+  }
+  if (f->text[at] == '"' || f->text[at] == '\'')
+    quote = 1;
+  if (f->text[at] == '=' || f->text[at] == ':' || is_option(f, at + quote))
+    return 0;
+  if (quote > 0)
+    return value_of(f, at, name);
+  end = argument_end(f, at);
+  if (is_prose(f->text + at, end - at) || is_literal(f->text + at, end - at))
+    return 0;
+  end = argument_end(f, skip_scheme(f, at, name));
+  return found(f, at, skip_keys(f, at, end, ends_argument));
+}
+
+/* Behind the quote of an option that is quoted by itself, and a comma. */
+static size_t skip_quote(const finder *f, size_t option, size_t at) {
+  char quote = option > 0 ? f->text[option - 1] : '\0';
+
+  if (quote != '"' && quote != '\'')
+    return at;
+  if (has(f, at, "\\\""))
+    at++;
+  if (at == f->len || f->text[at] != quote)
+    return at;
+  at++;
+  return at < f->len && f->text[at] == ',' ? at + 1 : at;
+}
+
+/* "--password VALUE"; with '=' or ':' it is a name like others. */
+static int option(finder *f, size_t at) {
+  char plain[JOBSRV__REDACT_NAME];
+  const jobsrv__redact_name_t *name;
+  size_t begin = at + 2;
+  size_t end = begin;
+  size_t n;
+
+  if (f->len - at < 4 || f->text[at + 1] != '-' || !is_letter(f->text[begin]) ||
+      !word_begins(f, at))
+    return 0;
+  while (end < f->len && end - begin < MAX_NAME && is_word(f->text[end]))
+    end++;
+  if (!f->redactor->name_ends[(unsigned char) f->text[end - 1]])
+    return 0;
+  n = jobsrv__redact_plain(plain, f->text + begin, end - begin);
+  name = n > 0 ? jobsrv__redact_name(f->redactor, plain, n) : NULL;
+  if (name == NULL)
+    return 0;
+  end = skip_quote(f, at, end);
+  at = end;
+  while (at < f->len && at - end < MAX_BLANKS && is_blank(f->text[at]))
+    at++;
+  return at > end && at < f->len && at < f->cut && argument_of(f, at, name);
+}
+
 static int on_dash(finder *f, size_t at) {
   unsigned int classes = f->redactor->classes;
 
-  return ((classes & JOBSRV_REDACT_PEM) && pem(f, at)) ||
+  return (f->redactor->nnames > 0 && option(f, at)) ||
+         ((classes & JOBSRV_REDACT_PEM) && pem(f, at)) ||
          ((classes & JOBSRV_REDACT_UUID) && uuid(f, at));
 }
 

@@ -29,7 +29,7 @@ enum {
   JOBSRV__SIGN_VALUE = 1 << 0,  /* = or : */
   JOBSRV__SIGN_BEARER = 1 << 1, /* its b */
   JOBSRV__SIGN_JWT = 1 << 2,    /* the J of eyJ */
-  JOBSRV__SIGN_DASH = 1 << 3,   /* of PEM, or of a UUID */
+  JOBSRV__SIGN_DASH = 1 << 3,   /* of PEM, an option, a UUID */
   JOBSRV__SIGN_PATTERN = 1 << 4
 };
 

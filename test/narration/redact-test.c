@@ -53,6 +53,7 @@ static void assert_all(const sample *samples, size_t n) {
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define R "[REDACTED]"
+#define CUT " \xe2\x80\xa6(+12 bytes)"
 
 /*
  * What the original asserts, with two differences: the scheme of an
@@ -199,7 +200,88 @@ static void what_follows_the_mask_in_a_value_is_masked(void **state) {
   assert_all(samples, COUNT(samples));
 }
 
-#define CUT " \xe2\x80\xa6(+12 bytes)"
+static void a_key_behind_a_name_is_masked_to_its_end(void **state) {
+#define KEY "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"
+  static const sample samples[] = {
+    { "private_key=" KEY "\nx", "private_key=" R "\nx" },
+    { "secret: a" KEY " x", "secret: " R " x" },
+    { "private_key=\"" KEY "\"\nx", "private_key=\"" R "\"\nx" },
+    { "--private-key " KEY "\nx", "--private-key " R "\nx" },
+    { "--private-key -----BEGIN x", "--private-key " R " x" },
+    { "private_key=-----BEGIN CERTIFICATE-----\nx",
+      "private_key=" R " CERTIFICATE-----\nx" },
+  };
+
+  (void) state;
+  assert_all(samples, COUNT(samples));
+}
+
+static void the_value_behind_an_option_is_masked(void **state) {
+  static const sample samples[] = {
+    { "mysql --password hunter2 -h db", "mysql --password " R " -h db" },
+    { "--token abc", "--token " R },
+    { "x --api-key\tk,e;y&) z", "x --api-key\t" R " z" },
+    { "a --DB_PASSWORD  hunter -v", "a --DB_PASSWORD  " R " -v" },
+    { "--password 'a b' c", "--password '" R "' c" },
+    { "--password \"a \\\" b\" c", "--password \"" R "\" c" },
+    { "sh -c 'x --secret abc'", "sh -c 'x --secret " R "'" },
+    { "['x', '--password', 'a b', 'c']", "['x', '--password', '" R "', 'c']" },
+    { "[\"--token\", \"a\", 1]", "[\"--token\", \"" R "\", 1]" },
+    { "{\\\"a\\\":[\\\"--token\\\", \\\"a\\\"]}",
+      "{\\\"a\\\":[\\\"--token\\\", \\\"" R "\\\"]}" },
+    { "--password --token abc", "--password --token " R },
+    { "--password -Xa1 -v", "--password " R " -v" },
+    { "--token Bearer a.b c", "--token " R " c" },
+    { "--authorization Basic QWxh c", "--authorization " R " c" },
+    { "--cookie a=b;c=d http://h/", "--cookie " R " http://h/" },
+    { "--password " R "x " R, "--password " R " " R },
+    { "--password=abc d", "--password=" R " d" },
+    { "--password = abc d", "--password = " R " d" },
+    { "--password options1", "--password " R },
+    { "--password Is", "--password " R },
+    { "--password f", "--password " R },
+    { "--password abc" CUT, "--password " R CUT },
+    { KEY "\n--token x", R "\n--token " R },
+  };
+
+  (void) state;
+  assert_all(samples, COUNT(samples));
+}
+
+static void an_option_that_is_only_spoken_of_keeps_what_follows(void **state) {
+  static const char *const texts[] = {
+    "the --password option is deprecated",
+    "use --token or --password.",
+    "give --password, then --user",
+    "(--password)",
+    "'--password' is missing",
+    "missing \"--token\" argument",
+    "--token must not be empty; --password and --secret neither",
+    "expected --password instead: none",
+    "--password",
+    "--password ",
+    "--password\nnext line",
+    "--password --verbose",
+    "--password -v",
+    "['--password', '--verbose']",
+    "--password-file /etc/key",
+    "--token-ttl 60",
+    "--tokens 12",
+    "--monkey banana",
+    "--verbose password",
+    "word--password hunter2",
+    "---password hunter2",
+    "-- password hunter2",
+    "--password true",
+    ("--password" CUT),
+  };
+  jobsrv_redactor_t *redactor = make(0);
+
+  (void) state;
+  for (size_t i = 0; i < COUNT(texts); i++)
+    assert_redacted(redactor, texts[i], texts[i]);
+  jobsrv_redactor_unref(redactor);
+}
 
 /* What was cut may have been a secret, though too little of it is left. */
 static void half_a_secret_before_a_cut_is_masked(void **state) {
@@ -374,6 +456,11 @@ static void hostile_text_costs_what_its_length_costs(void **state) {
     "://a:b@", "://@", "=>", "secret=>", "eyJ-.eyJ-.", "password=" R "(",
     "-----BEGIN PRIVATE KEY-----END ", "\xe2\x80\xa6(+1 bytes)", "b", "B ",
     "\\", "'", "token='\\", "github_pat_-", "xoxb-xoxb-", "sk_live_",
+    "--", "--a", "--token ", "--token", " --token", "--token option ",
+    "--token -", "token=-----BEGIN ", "--token -----BEGIN ",
+    "--token \"", "'--token', '", "--token --", "--token =",
+    ("--cookie " R), "--authorization a ", "--authorization a, ",
+    "--token                 ",
   };
   enum { SIZE = 100000 };
   jobsrv_redactor_t *redactor =
@@ -408,7 +495,8 @@ static void masking_again_changes_nothing(void **state) {
     "password", "=", ":", " ", "\"", "\\", "'", "eyJ", "aaaaaaaaaa", ".",
     "-----BEGIN ", "PRIVATE KEY", "-----", "-----END ", "\n", "://", "@", "/",
     "Bearer ", "x1", "ghp_", "AKIA", "0123456789ABCDEFGHIJ", "-", "_", ",", "}",
-    "[REDACTED]", "token", "null", "Cookie", "Authorization",
+    "[REDACTED]", "token", "null", "Cookie", "Authorization", "--", "--token ",
+    " --cookie ", "\"--token\", ", "--authorization", " option ",
   };
   jobsrv_redactor_t *redactor = make(0);
   unsigned int seed = 20261123;
@@ -446,6 +534,9 @@ int main(void) {
     cmocka_unit_test(credentials_of_a_url_go_to_its_last_at),
     cmocka_unit_test(an_encrypted_token_of_five_parts_goes_whole),
     cmocka_unit_test(what_follows_the_mask_in_a_value_is_masked),
+    cmocka_unit_test(a_key_behind_a_name_is_masked_to_its_end),
+    cmocka_unit_test(the_value_behind_an_option_is_masked),
+    cmocka_unit_test(an_option_that_is_only_spoken_of_keeps_what_follows),
     cmocka_unit_test(half_a_secret_before_a_cut_is_masked),
     cmocka_unit_test(a_class_that_is_not_asked_for_is_left),
     cmocka_unit_test(a_host_adds_names_patterns_and_its_own_mask),
