@@ -348,6 +348,8 @@ static int thread_start(jobsrv__writer_t *writer) {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   err = pthread_create(&writer->thread, &attr, writer_main, writer);
+  if (err == EINVAL) /* the host's thread-local memory does not fit in there */
+    err = pthread_create(&writer->thread, NULL, writer_main, writer);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_attr_destroy(&attr);
   return -err;
