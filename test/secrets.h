@@ -13,7 +13,9 @@
 
 #include "jobsrv/jobsrv.h"
 
+#include <jansson.h>
 #include <stdio.h>
+#include <unistd.h>
 
 enum { SECRET_JOBS = 5, SECRET_ROUNDS = 6, SECRET_SIZE = 400 };
 
@@ -86,6 +88,71 @@ static inline void secret_story(jobsrv_job_t *job, int number) {
   }
 }
 
+/* ---- the same, as a child process prints it ---- */
+
+static inline void secret_print(FILE *to, json_t *line) {
+  assert_non_null(line);
+  assert_int_equal(json_dumpf(line, to, JSON_COMPACT), 0);
+  (void) fputc('\n', to);
+  json_decref(line);
+}
+
+/* An event, data, plain text (a key over several lines), words in brackets. */
+static inline void secret_print_event(FILE *to, int number, int kind) {
+  char text[SECRET_SIZE], secret[64], mark[32];
+
+  secret_text(text, number, kind);
+  secret_mark(mark, number);
+  (void) snprintf(secret, sizeof(secret), "s3cr3t-%d-field", number);
+  secret_print(to, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s,s:s}",
+                             "action", text, "actor", text, "target", text,
+                             "human", text, "cute", text, "story", text,
+                             "level", "warn", "note", text, "db_password",
+                             secret, "model_ref", text));
+  (void) snprintf(secret, sizeof(secret), "s3cr3t-%d-member", number);
+  secret_print(to, json_pack("{s:s,s:s,s:{s:s,s:s,s:s,s:[{s:s,s:s}]}}", "type",
+                             "data", "action", "rows", "payload", "who", mark,
+                             "note", text, "password", secret, "rows", "who",
+                             mark, "token", secret));
+  (void) fprintf(to, "%s\n", text);
+  if (strchr(text, '\n') == NULL)
+    (void) fprintf(to, "[%s] said : %s\n", mark, text);
+}
+
+/* All of a job's story into the file that a child then shows. */
+static inline void secret_write(char path[64], int number) {
+  char phase[64];
+  FILE *to;
+  int fd;
+
+  (void) snprintf(path, 64, "secrets-test.XXXXXX");
+  fd = mkstemp(path);
+  assert_true(fd >= 0);
+  to = fdopen(fd, "w");
+  assert_non_null(to);
+  (void) snprintf(phase, sizeof(phase), "token=s3cr3t-%d-phase", number);
+  for (int round = 0; round < SECRET_ROUNDS; round++) {
+    secret_print(to, json_pack("{s:s,s:i,s:i,s:s}", "type", "progress", "done",
+                               1, "total", 2, "phase", phase));
+    for (int kind = 0; kind < SECRET_KINDS; kind++)
+      secret_print_event(to, number, kind);
+  }
+  assert_int_equal(fclose(to), 0);
+}
+
+/* `data` is the path; all of it twice, on either of its outputs; then fails. */
+static inline int secret_prepare(jobsrv_job_t *job,
+                                 jobsrv_process_t *process,
+                                 void *data) {
+  (void) job;
+  assert_ok(jobsrv_process_arg(process, "/bin/sh"));
+  assert_ok(jobsrv_process_arg(process, "-c"));
+  assert_ok(jobsrv_process_arg(process, "cat $0; cat $0 >&2; exit 3"));
+  return jobsrv_process_arg(process, data);
+}
+
+/* ---- what is there, and what is not ---- */
+
 /* `part` is nowhere in these bytes. */
 static inline void assert_without(const char *who,
                                   const char *data,
@@ -101,7 +168,9 @@ static inline void assert_without(const char *who,
              found);
 }
 
-static inline size_t count_of(const char *data, size_t len, const char *part) {
+static inline size_t secret_count(const char *data,
+                                  size_t len,
+                                  const char *part) {
   size_t n = 0;
   const char *at = data;
 
@@ -142,10 +211,11 @@ static inline void assert_all_of(const char *data, size_t len, int own) {
   char part[32];
 
   secret_mark(part, own);
-  assert_true(count_of(data, len, part) >= SECRET_ROUNDS * SECRET_KINDS * 10);
+  assert_true(secret_count(data, len, part) >=
+              SECRET_ROUNDS * SECRET_KINDS * 10);
   for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
     (void) snprintf(part, sizeof(part), secrets[i], own);
-    assert_true(count_of(data, len, part) >= SECRET_ROUNDS);
+    assert_true(secret_count(data, len, part) >= SECRET_ROUNDS);
   }
 }
 
