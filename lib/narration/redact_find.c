@@ -14,8 +14,7 @@ enum {
   BEARER_MIN = 8,
   JWT_HEAD = 8,
   JWT_BODY = 4,
-  JWT_PARTS = 5,      /* of an encrypted one; a signed one has 3 */
-  MAX_PROSE = 12      /* longest of the words that follow in prose */
+  JWT_PARTS = 5       /* of an encrypted one; a signed one has 3 */
 };
 
 typedef struct {
@@ -61,38 +60,6 @@ static int found(finder *f, size_t start, size_t end) {
 }
 
 /* ---- names ---- */
-
-size_t jobsrv__redact_plain(char to[JOBSRV__REDACT_NAME],
-                            const char *name,
-                            size_t len) {
-  char back[JOBSRV__REDACT_NAME];
-  size_t n = 0;
-
-  while (len > 0 && n < sizeof(back)) {
-    char c = name[--len];
-
-    if (c == '-' || c == '_')
-      continue;
-    back[n++] = c >= 'A' && c <= 'Z' ? (char) (c - 'A' + 'a') : c;
-  }
-  for (size_t i = 0; i < n; i++)
-    to[i] = back[n - 1 - i];
-  return n;
-}
-
-const jobsrv__redact_name_t *
-jobsrv__redact_name(const jobsrv_redactor_t *redactor,
-                    const char *plain,
-                    size_t len) {
-  for (size_t i = 0; i < redactor->nnames; i++) {
-    const jobsrv__redact_name_t *name = &redactor->names[i];
-
-    if (name->len <= len && name->plain[name->len - 1] == plain[len - 1] &&
-        memcmp(name->plain, plain + len - name->len, name->len) == 0)
-      return name;
-  }
-  return NULL;
-}
 
 /* The listed name before the sign at `at`, quoted or not, or NULL. */
 static const jobsrv__redact_name_t *name_before(const finder *f, size_t at) {
@@ -409,30 +376,6 @@ static int uuid(finder *f, size_t at) {
 
 /* ---- the value of an option, a word behind its name ---- */
 
-/* As in "the --password option is deprecated". */
-static int is_prose(const char *text, size_t len) {
-  static const char words[] =
-      " a an and are argument arguments as at be but by can cannot "
-      "could did does flag flags for from given had has have if in "
-      "instead into is it may missing must need needed needs neither "
-      "nor not of on option options or parameter parameters required "
-      "requires set should switch takes than that the then to "
-      "together unless via was were when which will with without "
-      "would ";
-  char word[MAX_PROSE + 3] = " ";
-
-  while (len > 0 && strchr(".,;:!?)", text[len - 1]) != NULL)
-    len--;
-  if (len == 0 || len > MAX_PROSE)
-    return 0;
-  for (size_t i = 0; i < len; i++)
-    if (text[i] < 'a' || text[i] > 'z')
-      return 0;
-  memcpy(word + 1, text, len);
-  word[len + 1] = ' ';
-  return strstr(words, word) != NULL;
-}
-
 /* 1 if at `at` is an option, and not a value that begins like one. */
 static int is_option(const finder *f, size_t at) {
   int last = at + 2 >= f->len || ends_value(f->text[at + 2]);
@@ -471,7 +414,7 @@ static int argument_of(finder *f,
                        const jobsrv__redact_name_t *name) {
   size_t quote = (size_t) has(f, at, "\\\"") * 2;
   size_t mask = f->redactor->replacement_len;
-  size_t end;
+  size_t end, list = at;
 
   if (has_mask(f, at)) {
     end = argument_end(f, at + mask);
@@ -485,9 +428,12 @@ static int argument_of(finder *f,
   if (quote > 0)
     return value_of(f, at, name);
   end = argument_end(f, at);
-  if (is_prose(f->text + at, end - at) || is_literal(f->text + at, end - at))
+  if (jobsrv__redact_prose(f->text + at, end - at) ||
+      is_literal(f->text + at, end - at))
     return 0;
-  end = argument_end(f, skip_scheme(f, at, name));
+  if (name->until == JOBSRV__UNTIL_CREDENTIALS)
+    list = credentials_end(f, at);
+  end = argument_end(f, list > at ? list : skip_scheme(f, at, name));
   return found(f, at, skip_keys(f, at, end, ends_argument));
 }
 

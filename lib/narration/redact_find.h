@@ -92,4 +92,7 @@ jobsrv__redact_name(const jobsrv_redactor_t *redactor,
                     const char *plain,
                     size_t len);
 
+/* 1 if this follows an option in prose: "the --password option is new". */
+int jobsrv__redact_prose(const char *text, size_t len);
+
 #endif /* JOBSRV_NARRATION_REDACT_FIND_H_ */

@@ -233,6 +233,7 @@ static void the_value_behind_an_option_is_masked(void **state) {
     { "--password -Xa1 -v", "--password " R " -v" },
     { "--token Bearer a.b c", "--token " R " c" },
     { "--authorization Basic QWxh c", "--authorization " R " c" },
+    { "--authorization Digest a=\"b\", c=d e", "--authorization " R " e" },
     { "--cookie a=b;c=d http://h/", "--cookie " R " http://h/" },
     { "--password " R "x " R, "--password " R " " R },
     { "--password=abc d", "--password=" R " d" },
