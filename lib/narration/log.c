@@ -194,7 +194,8 @@ static int has_room(const jobsrv__log_t *log, uint32_t len) {
 
 static void number(jobsrv_job_t *job, jobsrv_kind_t kind, uint64_t *to) {
   (void) jobsrv__job_number(job, to);
-  jobsrv__logs(job->srv)->numbered[kind]++;
+  if (job->srv->narration != NULL) /* a sink may have closed the server */
+    jobsrv__logs(job->srv)->numbered[kind]++;
 }
 
 /* Appends one event; numbers it unless it is a note that has its number. */
