@@ -135,8 +135,9 @@ static size_t cell(table_t *table, span_t value) {
   return width + 1;
 }
 
-static void put_pad(jobsrv__buf_t *buf, size_t n) {
-  while (n-- > 0)
+/* A cell that there was no memory for was taken for one without width. */
+static void put_pad(jobsrv__buf_t *buf, size_t used, size_t width) {
+  for (; used < width; used++)
     (void) jobsrv__buf_putc(buf, ' ');
 }
 
@@ -147,7 +148,7 @@ static void put_cell(table_t *table, span_t value, size_t width, int last) {
   (void) jobsrv__buf_append(table->out, table->cell.data, table->cell.len);
   if (last)
     return;
-  put_pad(table->out, width - used);
+  put_pad(table->out, used, width);
   (void) PUT(table->out, " \xe2\x94\x82 ");
 }
 

@@ -182,7 +182,34 @@ static void what_is_no_json_leaves_the_buffer_alone(void **state) {
   jobsrv_faults_free(&faults);
 }
 
+static void memory_may_be_missing_for_a_moment(void **state) {
+  const char *tables[] = {
+    "[{\"a\": \"a text that is long enough for memory of its own\",\"b\": 1}]",
+    "{\"a key that is long enough for memory of its own\": 1,\"b\": 2}",
+  };
+  jobsrv_faults_t faults;
+  jobsrv__buf_t buf;
+  int err;
+
+  (void) state;
+  assert_ok(jobsrv_faults_init(&faults));
+  for (size_t i = 0; i < 2; i++)
+    for (uint64_t n = 0, hit = 1; hit; n++) {
+      jobsrv__buf_init(&buf, &faults.alloc, 0);
+      assert_ok(jobsrv__buf_puts(&buf, "before"));
+      jobsrv_faults_fail(&faults, n, 1);
+      err = jobsrv__table_put(&buf, tables[i], strlen(tables[i]), "");
+      hit = (uint64_t) jobsrv_faults_hit(&faults);
+      jobsrv_faults_fail(&faults, 0, 0);
+      assert_err(err, hit ? UV_ENOMEM : 0);
+      jobsrv__buf_free(&buf);
+      assert_true(n < 100);
+    }
+  jobsrv_faults_free(&faults);
+}
+
 static const struct CMUnitTest tests[] = {
+  cmocka_unit_test(memory_may_be_missing_for_a_moment),
   cmocka_unit_test(rows_stand_under_the_keys_of_all_of_them),
   cmocka_unit_test(an_object_has_a_row_for_each_member),
   cmocka_unit_test(what_holds_nothing_says_so),
