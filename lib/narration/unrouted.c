@@ -3,6 +3,7 @@
 #include "narration/unrouted.h"
 
 #include "base/alloc.h"
+#include "jobsrv/json.h"
 #include "narration/encode.h"
 
 #include <stdlib.h>
@@ -176,6 +177,22 @@ static int post(jobsrv_t *srv, const jobsrv_event_t *event, int is_lost) {
   return err;
 }
 
+/* No log has looked at it, and sinks may pass it on as it is. */
+static int json_check(const jobsrv_event_t *event) {
+  for (size_t i = 0; i < event->nfields; i++) {
+    const jobsrv_field_t *field = &event->fields[i];
+    const char *json = field->as.string;
+
+    if (field->type != JOBSRV_FIELD_JSON)
+      continue;
+    if (json == NULL ||
+        jobsrv_json_check(json, field->len != 0 ? field->len : strlen(json),
+                          JOBSRV__FIELD_DEPTH, NULL) != 0)
+      return JOBSRV_EJSON;
+  }
+  return 0;
+}
+
 /* What is mail when the server closes is not delivered any more. */
 static int goes_straight(const jobsrv_t *srv) {
   return jobsrv__narration_straight(srv) ||
@@ -188,6 +205,8 @@ static int narrate(jobsrv_t *srv, jobsrv_event_t *event, int is_lost) {
   if (event->level < srv->options.level)
     return 0;
   err = jobsrv__fields_check(event->fields, event->nfields);
+  if (err == 0)
+    err = json_check(event);
   if (err != 0)
     return err;
   jobsrv__event_fill(event, NULL, srv);

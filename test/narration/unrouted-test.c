@@ -211,6 +211,22 @@ static void one_inside_another_leaves_that_as_it_is(void **state) {
   assert_contains(two.json, "the first");
 }
 
+static void json_that_is_none_is_refused_like_a_jobs(void **state) {
+  static const char *const bad[] = { "", "{a", "[:", "\"abc", "1 2", NULL };
+  jobsrv_capture_t *capture;
+
+  (void) state;
+  assert_ok(jobsrv_capture_new(&capture, world.srv, 0));
+  for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    jobsrv_field_t field = jobsrv_field_json("j", bad[i]);
+    jobsrv_event_t event = { .human = "a", .fields = &field, .nfields = 1 };
+
+    assert_err(jobsrv_narrate_server(world.srv, &event), JOBSRV_EJSON);
+  }
+  assert_int_equal(jobsrv_capture_count(capture, NULL), 0);
+  jobsrv_capture_free(capture);
+}
+
 static void no_memory_only_loses_the_place(void **state) {
   jobsrv_stats_t stats = { .size = sizeof(stats) };
 
@@ -231,6 +247,7 @@ static const struct CMUnitTest tests[] = {
   XX(they_come_from_other_threads_too),
   XX(the_inbox_bounds_them),
   XX(one_inside_another_leaves_that_as_it_is),
+  XX(json_that_is_none_is_refused_like_a_jobs),
   XX(no_memory_only_loses_the_place),
 #undef XX
 };
