@@ -103,7 +103,8 @@ JOBSRV_EXTERN int jobsrv_span_pass(jobsrv_span_t *span,
 /*
  * Ends it; from any thread, and whatever it is inside of may have ended before.
  * An error is told at JOBSRV_WARN at least. `message` may be NULL; of a longer
- * one 1,000 bytes are told. `fields` are put with the end's own.
+ * one 1,000 bytes are told, and how many more there were. `fields` are put with
+ * the end's own.
  *
  * Returns 0; JOBSRV_ESETTLED when it had ended before; JOBSRV_EENDED when the
  * job has, and nobody is told; UV_EINVAL for an outcome that is none, and it

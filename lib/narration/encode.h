@@ -142,4 +142,9 @@ static inline int jobsrv__text_risky(uint32_t cp) {
 enum { JOBSRV__CUT_MARK = 40 };
 size_t jobsrv__cut_mark(char to[JOBSRV__CUT_MARK], size_t cut);
 
+/* How much of a text is kept of at most `max`; the mark of the rest, or "". */
+int jobsrv__cut_marked(char mark[JOBSRV__CUT_MARK],
+                       const char *text,
+                       size_t max);
+
 #endif /* JOBSRV_NARRATION_ENCODE_H_ */

@@ -215,14 +215,18 @@ static void encode_end(jobsrv__buf_t *buf, const jobsrv_job_t *job) {
   buf->len += len - 1;
 }
 
+enum { MAX_WHY = 480 };
+
 static void on_ended(jobsrv_job_t *job, jobsrv_state_t from) {
   jobsrv__narration_t *narration = jobsrv__narration(job->srv);
   jobsrv_state_t state = jobsrv_job_state(job);
   jobsrv_job_info_t info = { .size = sizeof(info) };
   jobsrv_event_t event;
   jobsrv__buf_t mine, *json;
-  char human[512];
+  char human[MAX_WHY + 128];
+  char mark[JOBSRV__CUT_MARK];
   const char *why = NULL;
+  int kept;
 
   (void) from;
   jobsrv__spans_freeze(job);
@@ -240,8 +244,10 @@ static void on_ended(jobsrv_job_t *job, jobsrv_state_t from) {
     why = info.error_message != NULL ? info.error_message : info.error_code;
   else if (state == JOBSRV_STATE_CANCELLED && info.cancel_reason != NULL)
     why = info.cancel_reason->text;
-  (void) snprintf(human, sizeof(human), "%s%s%s", jobsrv_state_name(state),
-                  why != NULL ? ": " : "", why != NULL ? why : "");
+  /* marked, for half a secret is known by that */
+  kept = jobsrv__cut_marked(mark, why != NULL ? why : "", MAX_WHY);
+  (void) snprintf(human, sizeof(human), "%s%s%.*s%s", jobsrv_state_name(state),
+                  why != NULL ? ": " : "", kept, why != NULL ? why : "", mark);
   event.human = human;
   event.wall_ns = job->finished_wall;
   /* inside of a sink, `body` may be of an event that is still to be put */

@@ -3,9 +3,9 @@
 #include "jobsrv/span.h"
 
 #include "base/options.h"
-#include "base/utf8.h"
 #include "core/server.h"
 #include "core/trace.h"
+#include "narration/encode.h"
 #include "narration/narration.h"
 
 #include <stdio.h>
@@ -110,14 +110,15 @@ static int tell_end(const jobsrv_span_t *span,
   uint64_t ns = jobsrv_now(span->job->srv) - span->began_ns;
   jobsrv_field_t fields[MAX_FIELDS + OWN_FIELDS];
   const char *name = jobsrv_outcome_name((int) outcome);
-  char human[MAX_MESSAGE + 192];
+  char human[MAX_MESSAGE + 256];
+  char mark[JOBSRV__CUT_MARK] = "";
   jobsrv_event_t event = {
     .level = span->level,
     .action = "span_end",
     .fields = fields,
     .nfields = OWN_FIELDS + n,
   };
-  size_t len = 0;
+  int len = 0;
 
   fields[0] = jobsrv_field_string("span", span->name);
   fields[1] = jobsrv_field_string("outcome", name);
@@ -130,12 +131,11 @@ static int tell_end(const jobsrv_span_t *span,
   if (!jobsrv_narrates(span->job, event.level))
     return 0;
   if (message != NULL)
-    len = jobsrv__utf8_cut(message, strnlen(message, MAX_MESSAGE + 4),
-                           MAX_MESSAGE);
-  (void) snprintf(human, sizeof(human), "%.100s: %s after %llu.%03u ms%s%.*s",
+    len = jobsrv__cut_marked(mark, message, MAX_MESSAGE);
+  (void) snprintf(human, sizeof(human), "%.100s: %s after %llu.%03u ms%s%.*s%s",
                   span->name, name, (unsigned long long) (ns / 1000000),
                   (unsigned int) (ns / 1000 % 1000), len > 0 ? ": " : "",
-                  (int) len, message != NULL ? message : "");
+                  len, message != NULL ? message : "", mark);
   return tell(span, &event, human);
 }
 

@@ -99,6 +99,16 @@ static size_t cut_text(const char *text,
   return kept;
 }
 
+int jobsrv__cut_marked(char mark[JOBSRV__CUT_MARK],
+                       const char *text,
+                       size_t max) {
+  size_t mark_len;
+  size_t kept = cut_text(text, strlen(text), max, mark, &mark_len);
+
+  mark[mark_len] = '\0';
+  return (int) kept;
+}
+
 void jobsrv__json_escaped(jobsrv__buf_t *buf, const char *text, size_t len) {
   char one[6];
   size_t n, at = 0;

@@ -4,6 +4,8 @@
 
 #include "world.h"
 
+#include "jobsrv/span.h"
+
 #include <jansson.h>
 
 #define MASK "[REDACTED]"
@@ -219,6 +221,42 @@ static void where_an_event_comes_from_is_a_text_of_others_too(void **state) {
   assert_string_equal(spy.function, "Bearer " MASK);
   assert_null(strstr(spy.json, "hunter2"));
   assert_null(strstr(spy.json, "123xyz"));
+  world_close(&world);
+}
+
+static void see_no_half(const jobsrv_event_t *event, void *data) {
+  ++*(int *) data;
+  assert_null(strstr(event->human, "ghp_"));
+  assert_null(memmem(event->json, event->json_len, "ghp_", 4));
+}
+
+/* An end, and the end of a span, tell only so much of a longer text. */
+static void half_a_secret_where_a_text_is_cut_is_masked(void **state) {
+  static const char token[] = "ghp_ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 more";
+  jobsrv_sink_options_t options;
+  char text[1200];
+  jobsrv_job_t *job;
+  jobsrv_span_t span;
+  world_t world;
+  int n = 0;
+
+  (void) state;
+  world_open(&world);
+  jobsrv_sink_options_init(&options);
+  options.level = JOBSRV_DEBUG;
+  assert_ok(jobsrv_callback_add(world.srv, see_no_half, &n, &options, NULL));
+  for (size_t at = 430; at < 1010; at += at == 520 ? 420 : 1) {
+    memset(text, 'x', at);
+    text[at - 1] = ' ';
+    memcpy(text + at, token, sizeof(token));
+    job = begin_job(&world);
+    assert_ok(jobsrv_job_set_level(job, JOBSRV_DEBUG));
+    assert_ok(jobsrv_span_begin(&span, job, "part"));
+    assert_ok(jobsrv_span_end(&span, JOBSRV_SPAN_ERROR, text));
+    assert_ok(jobsrv_job_fail(job, "bad", text));
+    world_turn(&world);
+  }
+  assert_true(n > 600);
   world_close(&world);
 }
 
@@ -462,6 +500,7 @@ int main(void) {
     cmocka_unit_test(a_key_that_is_told_line_by_line_is_masked_to_its_end),
     cmocka_unit_test(a_key_without_an_end_hides_one_more_line),
     cmocka_unit_test(all_voices_of_such_a_line_are_masked_for_those_who_ask),
+    cmocka_unit_test(half_a_secret_where_a_text_is_cut_is_masked),
     cmocka_unit_test(each_sink_may_have_a_redactor_of_its_own),
     cmocka_unit_test(a_redactor_for_a_sink_that_has_none_is_refused),
     cmocka_unit_test(without_memory_no_text_passes),
