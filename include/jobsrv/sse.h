@@ -18,6 +18,8 @@
  *   POST   P/jobs/{id}/ticket   lets a page's EventSource watch it: a stream
  *                               with ?ticket= needs no token
  *   GET    /health  /ready      alive; taking work
+ *   GET    /metrics             if turned on: what is counted and measured, as
+ *                               Prometheus text or OpenMetrics (metrics.h)
  *
  * Streams are text/event-stream or, by Accept, application/x-ndjson, and start
  * behind the cursor in Last-Event-ID or after=. In the query:
@@ -91,6 +93,8 @@ typedef struct jobsrv_sse_options_s {
   int lag;                      /* jobsrv_sse_lag_t, for who does not ask by
                                    lag= */
   uint32_t send_buffer;         /* 0: the kernel's; SO_SNDBUF of connections */
+  int metrics;                  /* 1: GET /metrics is there, for those who
+                                   may: it tells what the server does */
 } jobsrv_sse_options_t;
 
 static inline void jobsrv_sse_options_init(jobsrv_sse_options_t *options) {
@@ -279,6 +283,25 @@ typedef struct jobsrv_sse_stats_s {
 /* Fills as much of `stats` as its size says. */
 JOBSRV_EXTERN void jobsrv_sse_stats(const jobsrv_sse_t *sse,
                                     jobsrv_sse_stats_t *stats);
+
+/*
+ * What GET /metrics answers with: what jobsrv_metrics_write() does, and what
+ * this transport counts and measures. A series for each route, the host's own
+ * among them, whatever the number of paths.
+ *
+ *   jobsrv_http_requests_total{method,route,code}  code: "2xx", ...
+ *   jobsrv_http_request_duration_seconds{method,route}
+ *   jobsrv_http_connections              jobsrv_http_sent_bytes_total
+ *   jobsrv_http_connections_accepted_total
+ *   jobsrv_http_connections_refused_total
+ *   jobsrv_http_accept_pauses_total
+ *   jobsrv_watchers                      jobsrv_streams_opened_total
+ *   jobsrv_stream_ends_total{reason}     jobsrv_stream_bytes_total
+ */
+JOBSRV_EXTERN int jobsrv_sse_metrics_write(jobsrv_sse_t *sse,
+                                           jobsrv_metrics_format_t format,
+                                           jobsrv_metrics_cb cb,
+                                           void *data);
 
 #ifdef __cplusplus
 }

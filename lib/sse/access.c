@@ -4,6 +4,7 @@
 
 #include "jobsrv/emit.h"
 #include "sse/conn.h"
+#include "sse/metrics.h"
 #include "sse/route_table.h"
 
 #include <stdio.h>
@@ -92,6 +93,7 @@ void jobsrv__access_answered(jobsrv__request_t *request,
     .fields = fields,
   };
 
+  jobsrv__http_metrics_answered(request, status);
   if (!jobsrv_server_narrates(sse->srv, event.level))
     return;
   method_of(request, method);
@@ -116,7 +118,7 @@ static const char *reason_of(jobsrv__stream_end_t why) {
   return reasons[why];
 }
 
-void jobsrv__access_stream_end(const jobsrv_sse_t *sse,
+void jobsrv__access_stream_end(jobsrv_sse_t *sse,
                                const jobsrv_job_t *job,
                                jobsrv__stream_end_t why,
                                uint64_t opened_ns,
@@ -138,6 +140,7 @@ void jobsrv__access_stream_end(const jobsrv_sse_t *sse,
     .nfields = sizeof(fields) / sizeof(fields[0]),
   };
 
+  jobsrv__http_metrics_stream_end(sse, why, bytes);
   if (!jobsrv_server_narrates(sse->srv, event.level))
     return;
   if (job != NULL)

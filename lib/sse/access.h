@@ -35,7 +35,7 @@ void jobsrv__access_answered(jobsrv__request_t *request,
                              size_t bytes);
 
 /* A stream that was opened then has sent that many bytes. `job` may be NULL. */
-void jobsrv__access_stream_end(const jobsrv_sse_t *sse,
+void jobsrv__access_stream_end(jobsrv_sse_t *sse,
                                const jobsrv_job_t *job,
                                jobsrv__stream_end_t why,
                                uint64_t opened_ns,

@@ -40,12 +40,28 @@ typedef struct jobsrv__route_s jobsrv__route_t;
 typedef struct jobsrv__middleware_s jobsrv__middleware_t;
 typedef struct jobsrv__header_s jobsrv__header_t;
 
+enum { JOBSRV__STREAM_ENDS = 16 };
+
+/* Of the requests that one route has answered. */
+typedef struct jobsrv__route_metrics_s {
+  uint64_t answers[5]; /* by the first digit of the status */
+  jobsrv_histogram_t duration;
+} jobsrv__route_metrics_t;
+
+typedef struct jobsrv__http_metrics_s {
+  jobsrv__route_metrics_t unrouted; /* requests that no route was found for */
+  uint64_t stream_bytes;            /* of streams that are over */
+  uint64_t stream_ends[JOBSRV__STREAM_ENDS]; /* by jobsrv__stream_end_t */
+} jobsrv__http_metrics_t;
+
 struct jobsrv_sse_s {
   jobsrv_t *srv;
   const jobsrv_alloc_t *alloc;
   uv_loop_t *loop;
   jobsrv_sse_options_t options; /* every default filled in */
   jobsrv_sse_stats_t stats;     /* `streams` and `streams_opened`: route's */
+
+  jobsrv__http_metrics_t metrics;
 
   /* The HTTP half's; set up by jobsrv__http_init(). */
   jobsrv__queue_t listeners; /* in order of listening */

@@ -2,6 +2,7 @@
 
 #include "sse/api.h"
 #include "sse/chain.h"
+#include "sse/metrics.h"
 #include "sse/route_table.h"
 #include "sse/ticket.h"
 
@@ -38,12 +39,17 @@ int jobsrv__routes_init(jobsrv_sse_t *sse) {
     { .method = "GET", .pattern = "/ready", .handler = jobsrv__ready,
       .is_open = 1 },
   };
+  static const jobsrv_sse_route_t metrics = {
+    .method = "GET", .pattern = "/metrics", .handler = jobsrv__metrics,
+  };
   int err = 0;
 
   for (size_t i = 0; err == 0 && i < sizeof(below) / sizeof(below[0]); i++)
     err = jobsrv__routes_add(sse, sse->prefix, &below[i]);
   for (size_t i = 0; err == 0 && i < sizeof(at_top) / sizeof(at_top[0]); i++)
     err = jobsrv__routes_add(sse, "", &at_top[i]);
+  if (err == 0 && sse->options.metrics)
+    err = jobsrv__routes_add(sse, "", &metrics);
   return err;
 }
 

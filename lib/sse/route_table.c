@@ -141,6 +141,7 @@ int jobsrv__routes_add(jobsrv_sse_t *sse,
   route->method = text;
   text += method_len + 1;
   route->rank = text;
+  route->metrics = &route->own_metrics;
   route->handler = given->handler;
   route->head = given->head;
   route->data = given->data;

@@ -26,6 +26,8 @@ struct jobsrv__route_s {
   const char *method;  /* all three are in the route's own block */
   const char *pattern;
   const char *rank;
+  jobsrv__route_metrics_t *metrics; /* its own, that a request writes to */
+  jobsrv__route_metrics_t own_metrics;
   uint8_t is_open;
 };
 

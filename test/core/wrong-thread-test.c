@@ -106,6 +106,8 @@ static host h;
   XX(jobsrv_sse_address, jobsrv_sse_address(h.sse, 0, h.text, 64))            \
   XX(jobsrv_sse_port, jobsrv_sse_port(h.sse, 0))                              \
   XX(jobsrv_sse_close, jobsrv_sse_close(h.sse, NULL, NULL))                   \
+  XX(jobsrv_sse_metrics_write,                                                \
+     jobsrv_sse_metrics_write(h.sse, JOBSRV_METRICS_TEXT, NULL, NULL))        \
   XX(jobsrv_sse_stats, jobsrv_sse_stats(h.sse, &h.sse_stats))                 \
   XX(jobsrv_otlp_add, jobsrv_otlp_add(h.srv, NULL, NULL))                     \
   XX(jobsrv_otlp_sink, jobsrv_otlp_sink(h.otlp))                              \
