@@ -76,6 +76,21 @@ int jobsrv_cursor_attach(jobsrv_cursor_t *cursor,
                          uint64_t after,
                          jobsrv_cursor_cb notify);
 
+/*
+ * The same for who reads several jobs as one: reading starts behind the last of
+ * the job's events that is numbered `server_after` or less over all jobs of the
+ * server. What has been trimmed and is numbered above it is a GAP from 1: as
+ * many are gone as that says, and some of them may have been read before.
+ *
+ * Returns 0; JOBSRV_EBADCURSOR when `server_after` is beyond the server's last
+ * event; JOBSRV_ECLOSED; UV_ENOMEM.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_cursor_attach_behind(jobsrv_cursor_t *cursor,
+                                jobsrv_job_t *job,
+                                uint64_t server_after,
+                                jobsrv_cursor_cb notify);
+
 /* Harmless on a cursor that is detached or zeroed. */
 JOBSRV_EXTERN void jobsrv_cursor_detach(jobsrv_cursor_t *cursor);
 
@@ -94,6 +109,8 @@ typedef struct jobsrv_view_s {
   size_t len;
   uint64_t missed_from;
   uint64_t missed_to;
+  uint64_t server_seq;   /* of a GAP: what is missing is numbered up to this
+                            over all jobs, what follows above it */
 } jobsrv_view_t;
 
 /*
@@ -121,9 +138,10 @@ typedef struct jobsrv_entry_s {
 } jobsrv_entry_t;
 
 /*
- * As peek and advance in one, event by event: EVENTS fills `*entry`, lent
- * until the next call, PROGRESS fills its `json` alone, GAP fills `*gap` and
- * moves over it. Not to be mixed with advancing into a frame.
+ * As peek and advance in one, event by event: EVENTS fills `*entry`, lent until
+ * the next call on this cursor, PROGRESS fills its `json` alone, END its `seq`
+ * and `server_seq`, GAP fills `*gap` and moves over it. Not to be mixed with
+ * advancing into a frame.
  */
 JOBSRV_EXTERN jobsrv_read_t jobsrv_cursor_next(jobsrv_cursor_t *cursor,
                                                jobsrv_entry_t *entry,
@@ -163,6 +181,16 @@ JOBSRV_EXTERN int jobsrv_event_id_parse(const jobsrv_t *srv,
                                         const char *text,
                                         size_t len,
                                         uint64_t *seq);
+
+/*
+ * The same for a number over all jobs: `<boot>-g<N>`, `g<N>` or `<N>`.
+ * Returns 0; 1 when the boot is another one's; JOBSRV_EBADCURSOR when it is
+ * malformed or one job's (`<boot>-<seq>`).
+ */
+JOBSRV_EXTERN int jobsrv_server_id_parse(const jobsrv_t *srv,
+                                         const char *text,
+                                         size_t len,
+                                         uint64_t *server_seq);
 
 #ifdef __cplusplus
 }

@@ -13,6 +13,9 @@
  *   GET    P/jobs/{id}/stream   its narration, live and from the start
  *   GET    P/jobs/{id}/events   the same in pages: after=, limit= (100, at most
  *                               1,000), wait= seconds for the first (60)
+ *   GET    P/stream?jobs=a,b,c  many jobs on one stream, in the order in which
+ *                               all was told: ids are <boot>-g<N>, `end` says
+ *                               whose it is and has no marker behind it
  *   DELETE P/jobs/{id}          asks it to stop, as POST P/jobs/{id}/cancel
  *   POST   P/jobs/{id}/answer   input for a job that waits for it
  *   POST   P/jobs/{id}/ticket   lets a page's EventSource watch it: a stream
@@ -77,6 +80,7 @@ typedef struct jobsrv_sse_options_s {
                                    limit less 64; past it 503 */
   uint32_t max_streams;         /* 0: 3/4 of max_connections; past it 503 */
   uint32_t max_streams_per_job; /* 0: 256; past it 429 */
+  uint32_t max_jobs_per_stream; /* 0: 64; past it 400 */
   uint32_t max_pipelined;       /* 0: 100 requests waiting; then reads stop */
 
   uint32_t head_timeout_ms;     /* 0: 10,000 from its first byte; past it 408 */

@@ -31,6 +31,7 @@ static const jobsrvd_limit_t limits[] = {
   SSE(max_connections, 1, 16 * MIB),
   SSE(max_streams, 1, COUNT),
   SSE(max_streams_per_job, 1, 16 * MIB),
+  SSE(max_jobs_per_stream, 1, 1024),
   SSE(max_pipelined, 1, 65536),
   SSE(head_timeout_ms, 1, INT32_MAX),
   SSE(body_timeout_ms, 1, INT32_MAX),

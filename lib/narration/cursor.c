@@ -108,8 +108,13 @@ static void drop_frame(jobsrv_cursor_t *cursor) {
 static jobsrv_read_t peek_gap(const jobsrv_cursor_t *cursor,
                               jobsrv_view_t *view) {
   view->missed_from = cursor->after + 1;
-  view->missed_to = cursor->chunk != NULL ? cursor->chunk->first_seq - 1
-                                          : cursor->log->last;
+  if (cursor->chunk != NULL) {
+    view->missed_to = cursor->chunk->first_seq - 1;
+    view->server_seq = jobsrv__chunk_slot(cursor->chunk, 0)->server_seq - 1;
+  } else {
+    view->missed_to = cursor->log->last;
+    view->server_seq = cursor->log->trimmed_server_seq;
+  }
   return JOBSRV_READ_GAP;
 }
 
@@ -252,6 +257,11 @@ jobsrv_read_t jobsrv_cursor_next(jobsrv_cursor_t *cursor,
                          ? jobsrv__chunk_slot(cursor->chunk, i + 1)->offset
                          : jobsrv__written_bytes(written);
     cursor->flags &= (uint8_t) ~INSIDE;
+  } else if (what == JOBSRV_READ_END) {
+    memset(entry, 0, sizeof(*entry));
+    entry->kind = JOBSRV_KIND_END;
+    entry->seq = cursor->log->job->seq;
+    entry->server_seq = cursor->log->job->end_server_seq;
   }
   return what;
 }
@@ -368,6 +378,57 @@ int jobsrv_cursor_attach(jobsrv_cursor_t *cursor,
   if (readable(cursor))
     jobsrv__log_dirty(log, 0);
   return 0;
+}
+
+/* The last of the chunk's events that is numbered `n` or less; else before. */
+static uint64_t seq_within(jobsrv__chunk_t *chunk, uint64_t n) {
+  uint32_t events = jobsrv__written_events(jobsrv__chunk_load(chunk));
+  uint32_t low = 0;
+  uint32_t middle;
+
+  while (low < events) {
+    middle = low + (events - low) / 2;
+    if (jobsrv__chunk_slot(chunk, middle)->server_seq <= n)
+      low = middle + 1;
+    else
+      events = middle;
+  }
+  return chunk->first_seq + low - 1;
+}
+
+static uint64_t seq_behind(const jobsrv_job_t *job, uint64_t n) {
+  const jobsrv__log_t *log = job->log;
+  jobsrv__chunk_t *chunk = log->head;
+
+  if (jobsrv__job_ended(job) && job->end_server_seq != 0 &&
+      job->end_server_seq <= n)
+    return job->seq;
+  if (log->trimmed_server_seq > n)
+    return 0;
+  if (chunk == NULL)
+    return log->last;
+  while (chunk->next != NULL &&
+         jobsrv__chunk_slot(chunk->next, 0)->server_seq <= n)
+    chunk = chunk->next;
+  return seq_within(chunk, n);
+}
+
+int jobsrv_cursor_attach_behind(jobsrv_cursor_t *cursor,
+                                jobsrv_job_t *job,
+                                uint64_t server_after,
+                                jobsrv_cursor_cb notify) {
+  int err;
+
+  JOBSRV__ASSERT_LOOP(job->srv);
+  if (jobsrv_job_server(job) == NULL)
+    return JOBSRV_ECLOSED;
+  if (server_after > job->srv->server_seq)
+    return JOBSRV_EBADCURSOR;
+  err = jobsrv__log_open(job);
+  if (err != 0)
+    return err;
+  return jobsrv_cursor_attach(cursor, job, seq_behind(job, server_after),
+                              notify);
 }
 
 void jobsrv_cursor_detach(jobsrv_cursor_t *cursor) {

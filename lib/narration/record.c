@@ -314,27 +314,65 @@ static int boot_char(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
 }
 
+/* Splits an id into its boot, len 0 without one, and what is behind it. */
+static int parse_boot(const char *text,
+                      size_t len,
+                      size_t *boot_len,
+                      const char **rest) {
+  const char *dash = len > 0 ? memchr(text, '-', len) : NULL;
+  size_t i;
+
+  *boot_len = 0;
+  *rest = text;
+  if (dash == NULL)
+    return 0;
+  *boot_len = (size_t) (dash - text);
+  *rest = dash + 1;
+  if (*boot_len == 0 || *boot_len > MAX_BOOT)
+    return JOBSRV_EBADCURSOR;
+  for (i = 0; i < *boot_len; i++)
+    if (!boot_char(text[i]))
+      return JOBSRV_EBADCURSOR;
+  return 0;
+}
+
+static int parse_id(const jobsrv_t *srv,
+                    const char *text,
+                    size_t len,
+                    int is_global,
+                    uint64_t *seq) {
+  const char *boot = jobsrv_boot(srv);
+  const char *rest;
+  size_t boot_len;
+  size_t left;
+  int err = parse_boot(text, len, &boot_len, &rest);
+
+  if (err != 0)
+    return err;
+  left = len - (size_t) (rest - text);
+  if (is_global && left > 0 && *rest == 'g') {
+    rest++;
+    left--;
+  } else if (is_global && boot_len > 0) {
+    return JOBSRV_EBADCURSOR;
+  }
+  err = parse_seq(rest, left, seq);
+  if (err != 0)
+    return err;
+  return boot_len > 0 &&
+         (boot_len != strlen(boot) || memcmp(text, boot, boot_len) != 0);
+}
+
 int jobsrv_event_id_parse(const jobsrv_t *srv,
                           const char *text,
                           size_t len,
                           uint64_t *seq) {
-  const char *boot = jobsrv_boot(srv);
-  const char *dash = len > 0 ? memchr(text, '-', len) : NULL;
-  size_t boot_len;
-  size_t i;
-  int err;
+  return parse_id(srv, text, len, 0, seq);
+}
 
-  if (dash == NULL)
-    return parse_seq(text, len, seq);
-  boot_len = (size_t) (dash - text);
-  if (boot_len == 0 || boot_len > MAX_BOOT)
-    return JOBSRV_EBADCURSOR;
-  for (i = 0; i < boot_len; i++)
-    if (!boot_char(text[i]))
-      return JOBSRV_EBADCURSOR;
-
-  err = parse_seq(dash + 1, len - boot_len - 1, seq);
-  if (err != 0)
-    return err;
-  return boot_len != strlen(boot) || memcmp(text, boot, boot_len) != 0;
+int jobsrv_server_id_parse(const jobsrv_t *srv,
+                           const char *text,
+                           size_t len,
+                           uint64_t *server_seq) {
+  return parse_id(srv, text, len, 1, server_seq);
 }

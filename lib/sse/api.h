@@ -75,6 +75,7 @@ void jobsrv__jobs_record(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_cancel(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_answer(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_stream(jobsrv__request_t *request, void *data);
+void jobsrv__jobs_many(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_events(jobsrv__request_t *request, void *data);
 void jobsrv__health(jobsrv__request_t *request, void *data);
 void jobsrv__ready(jobsrv__request_t *request, void *data);

@@ -33,6 +33,12 @@ static char *putf(char *to, const char *format, ...) {
   return len > 0 ? to + (len < PIECE ? len : PIECE - 1) : to;
 }
 
+/* "id: <boot>-<n>" and its line end. */
+static char *put_id(const jobsrv__frames_t *frames, uint64_t id, char *to) {
+  return putf(to, "id: %s-%s%" PRIu64 "\n", jobsrv_boot(frames->srv),
+              frames->is_global ? "g" : "", id);
+}
+
 /* ---- chunks ---- */
 
 static char *chunk_begin(const jobsrv__frames_t *frames, char *to) {
@@ -109,8 +115,9 @@ size_t jobsrv__frame_opening(const jobsrv__frames_t *frames,
   char *p = chunk_begin(frames, to);
 
   if (frames->form != JOBSRV__FORM_NDJSON)
-    p = putf(p, "event: state\nretry: %u\nid: %s-%" PRIu64 "\ndata: ",
-             retry_ms, jobsrv_boot(frames->srv), after);
+    p = put(put_id(frames, after,
+                   putf(p, "event: state\nretry: %u\n", retry_ms)),
+            "data: ");
   if (frames->form == JOBSRV__FORM_TEXT) {
     p = put_job(frames, p);
   } else {
@@ -128,9 +135,11 @@ static char *put_gap(const jobsrv__frames_t *frames, char *to) {
   char time[JOBSRV__RFC3339_SIZE];
   char job_id[JOBSRV_ID_SIZE];
 
-  return putf(to, "{\"type\":\"gap\",\"time\":\"%s\",\"job_id\":\"%s\"",
-              time_text(time, jobsrv_wall_now(frames->srv)),
-              jobsrv_job_id(frames->job, job_id));
+  to = putf(to, "{\"type\":\"gap\",\"time\":\"%s\"",
+            time_text(time, jobsrv_wall_now(frames->srv)));
+  if (frames->job == NULL)
+    return to;
+  return putf(to, ",\"job_id\":\"%s\"", jobsrv_job_id(frames->job, job_id));
 }
 
 size_t jobsrv__json_trimmed(const jobsrv__frames_t *frames,
@@ -153,15 +162,23 @@ size_t jobsrv__json_restart(const jobsrv__frames_t *frames, char *to) {
 static char *gap_head(const jobsrv__frames_t *frames, uint64_t id, char *to) {
   if (frames->form == JOBSRV__FORM_NDJSON)
     return to;
-  return putf(to, "event: gap\nid: %s-%" PRIu64 "\ndata: ",
-              jobsrv_boot(frames->srv), id);
+  return put(put_id(frames, id, put(to, "event: gap\n")), "data: ");
 }
 
 size_t jobsrv__frame_trimmed(const jobsrv__frames_t *frames,
                              uint64_t missed_from,
                              uint64_t missed_to,
                              char *to) {
-  char *p = gap_head(frames, missed_to, chunk_begin(frames, to));
+  return jobsrv__frame_trimmed_at(frames, missed_from, missed_to, missed_to,
+                                  to);
+}
+
+size_t jobsrv__frame_trimmed_at(const jobsrv__frames_t *frames,
+                                uint64_t missed_from,
+                                uint64_t missed_to,
+                                uint64_t id,
+                                char *to) {
+  char *p = gap_head(frames, id, chunk_begin(frames, to));
 
   if (frames->form == JOBSRV__FORM_TEXT)
     p = putf(p, "events %" PRIu64 " to %" PRIu64 " are no longer kept",
@@ -237,8 +254,7 @@ static char *put_marker_frame(const jobsrv__frames_t *frames, char *to) {
   char *p = chunk_begin(frames, to);
 
   jobsrv_job_info(frames->job, &info);
-  p = putf(p, "id: %s-%" PRIu64 "\ndata: ", jobsrv_boot(frames->srv),
-           info.last_seq);
+  p = put(put_id(frames, info.last_seq, p), "data: ");
   p = put(put_marker(&info, p), "\n\n");
   return chunk_end(frames, to, p);
 }
@@ -259,6 +275,19 @@ size_t jobsrv__frames_end(const jobsrv__frames_t *frames, char *to) {
   return (size_t) (put_last_chunk(frames, p) - to);
 }
 
+size_t jobsrv__frame_end_of(const jobsrv__frames_t *frames,
+                            uint64_t id,
+                            char *to) {
+  char *p = put(chunk_begin(frames, to), "event: end\n");
+
+  p = put(put_id(frames, id, p), "data: ");
+  if (frames->form == JOBSRV__FORM_TEXT)
+    p = put_job(frames, p);
+  else
+    p += jobsrv__json_end(frames, p);
+  return (size_t) (chunk_end(frames, to, put(p, "\n\n")) - to);
+}
+
 /* ---- in between ---- */
 
 size_t jobsrv__frame_heartbeat(const jobsrv__frames_t *frames,
@@ -269,8 +298,7 @@ size_t jobsrv__frame_heartbeat(const jobsrv__frames_t *frames,
   char id[JOBSRV_ID_SIZE];
 
   if (frames->form != JOBSRV__FORM_NDJSON) {
-    p = after != NULL ? putf(p, "id: %s-%" PRIu64 "\n\n",
-                             jobsrv_boot(frames->srv), *after)
+    p = after != NULL ? put(put_id(frames, *after, p), "\n")
                       : put(p, ":\n\n");
     return (size_t) (chunk_end(frames, to, p) - to);
   }
@@ -290,8 +318,8 @@ size_t jobsrv__frames_break(const jobsrv__frames_t *frames,
   char *p = to;
 
   if (frames->form != JOBSRV__FORM_NDJSON) {
-    p = putf(chunk_begin(frames, to), "id: %s-%" PRIu64 "\nretry: %u\n\n",
-             jobsrv_boot(frames->srv), after, retry_ms);
+    p = putf(put_id(frames, after, chunk_begin(frames, to)),
+             "retry: %u\n\n", retry_ms);
     p = chunk_end(frames, to, p);
   }
   return (size_t) (put_last_chunk(frames, p) - to);

@@ -31,6 +31,8 @@ typedef struct jobsrv__frames_s {
   const char *prefix; /* of the routes, for links */
   int chunked;        /* 1: each frame is a chunk of HTTP/1.1 */
   jobsrv__form_t form;
+  int is_global;      /* 1: ids are numbers over all jobs, and `job` is NULL
+                         where none is meant */
 } jobsrv__frames_t;
 
 /*
@@ -43,7 +45,15 @@ size_t jobsrv__frame_opening(const jobsrv__frames_t *frames,
                              unsigned int retry_ms,
                              char *to);
 
-/* `event: gap`: these events are no longer retained. */
+/*
+ * `event: gap`: these events are no longer retained. The id is `missed_to`, or
+ * of many jobs the one given.
+ */
+size_t jobsrv__frame_trimmed_at(const jobsrv__frames_t *frames,
+                                uint64_t missed_from,
+                                uint64_t missed_to,
+                                uint64_t id,
+                                char *to);
 size_t jobsrv__frame_trimmed(const jobsrv__frames_t *frames,
                              uint64_t missed_from,
                              uint64_t missed_to,
@@ -57,6 +67,11 @@ size_t jobsrv__frame_restart(const jobsrv__frames_t *frames, char *to);
  * and what closes the body. The same bytes whenever it is asked for.
  */
 size_t jobsrv__frames_end(const jobsrv__frames_t *frames, char *to);
+
+/* The end of one job of many: its first frame, with that id. */
+size_t jobsrv__frame_end_of(const jobsrv__frames_t *frames,
+                            uint64_t id,
+                            char *to);
 
 /*
  * A comment, in NDJSON an object. With `after` a reader who is not sent all

@@ -22,6 +22,7 @@ int jobsrv__routes_init(jobsrv_sse_t *sse) {
       .handler = jobsrv__jobs_stream },
     { .method = "GET", .pattern = "/jobs/{id}/events",
       .handler = jobsrv__jobs_events },
+    { .method = "GET", .pattern = "/stream", .handler = jobsrv__jobs_many },
     { .method = "POST", .pattern = "/jobs", .handler = jobsrv__jobs_create,
       .head = jobsrv__jobs_precheck },
     { .method = "POST", .pattern = "/jobs/{id}/cancel",

@@ -35,6 +35,7 @@ typedef struct {
   XX(max_json_depth, 64, 1, 1024)                                             \
   XX(max_connections, 1024, 1, 1u << 24)                                      \
   XX(max_streams_per_job, 256, 1, 1u << 24)                                   \
+  XX(max_jobs_per_stream, 64, 1, 1024)                                        \
   XX(max_pipelined, 100, 1, 1u << 16)                                         \
   XX(head_timeout_ms, 10000, 1, INT_MAX)                                      \
   XX(body_timeout_ms, 30000, 1, INT_MAX)                                      \

@@ -21,7 +21,7 @@ uint64_t jobsrv__stream_watchers(const jobsrv_sse_t *sse,
   return count != NULL ? *count : 0;
 }
 
-static int watchers_add(jobsrv_sse_t *sse, const jobsrv_job_t *job) {
+int jobsrv__watchers_add(jobsrv_sse_t *sse, const jobsrv_job_t *job) {
   uint64_t *count = jobsrv__map_get(&sse->streams_by_job, watched_key(job));
 
   if (count == NULL)
@@ -30,7 +30,7 @@ static int watchers_add(jobsrv_sse_t *sse, const jobsrv_job_t *job) {
   return 0;
 }
 
-static void watchers_remove(jobsrv_sse_t *sse, const jobsrv_job_t *job) {
+void jobsrv__watchers_remove(jobsrv_sse_t *sse, const jobsrv_job_t *job) {
   uint64_t *count = jobsrv__map_get(&sse->streams_by_job, watched_key(job));
 
   if (count != NULL && --*count == 0)
@@ -46,6 +46,7 @@ jobsrv__frames_t jobsrv__stream_frames(const jobsrv__stream_t *stream) {
     .prefix = stream->sse->prefix,
     .chunked = stream->chunked,
     .form = (jobsrv__form_t) stream->view.form,
+    .is_global = stream->many != NULL,
   };
 
   return frames;
@@ -60,7 +61,11 @@ void jobsrv__streams_leave(jobsrv_sse_t *sse) {
   while ((link = jobsrv__queue_pop(&sse->leaving)) != NULL) {
     stream = JOBSRV__CONTAINER(link, jobsrv__stream_t, link);
     job = stream->cursor.data;
+    if (stream->many != NULL)
+      jobsrv__many_free(sse->alloc, stream->many, 1);
     jobsrv__free(sse->alloc, stream);
+    if (job == NULL)
+      continue;
     jobsrv_job_unwatch(job);
     jobsrv_job_unref(job);
   }
@@ -78,7 +83,10 @@ void jobsrv__stream_free(jobsrv__stream_t *stream, jobsrv__stream_end_t why) {
     jobsrv__access_stream_end(sse, stream->cursor.data, why,
                               stream->opened_ns, stream->bytes);
   jobsrv_turn_cancel(&stream->turn);
-  watchers_remove(sse, stream->cursor.data);
+  if (stream->many != NULL)
+    jobsrv__many_detach(sse, stream->many);
+  else
+    jobsrv__watchers_remove(sse, stream->cursor.data);
   jobsrv_cursor_detach(&stream->cursor);
   jobsrv__queue_remove(&stream->link);
   jobsrv__free(sse->alloc, stream->rest);
@@ -87,8 +95,15 @@ void jobsrv__stream_free(jobsrv__stream_t *stream, jobsrv__stream_end_t why) {
     jobsrv__queue_push_back(&sse->leaving, &stream->link);
     jobsrv_turn_ask(sse->srv, &sse->leave_turn, on_leave_turn);
   } else {
+    if (stream->many != NULL)
+      jobsrv__many_free(sse->alloc, stream->many, 0);
     jobsrv__free(sse->alloc, stream);
   }
+}
+
+uint64_t jobsrv__stream_after(const jobsrv__stream_t *stream) {
+  return stream->many != NULL ? jobsrv__many_after(stream->many)
+                              : jobsrv_cursor_seq(&stream->cursor);
 }
 
 /* ---- reading ---- */
@@ -133,11 +148,16 @@ static void on_turn(jobsrv_turn_t *turn) {
     pump(stream);
 }
 
-/* A hook that closes the server has it told even before its head is sent. */
 static void on_notify(jobsrv_cursor_t *cursor) {
-  jobsrv__stream_t *stream =
-      JOBSRV__CONTAINER(cursor, jobsrv__stream_t, cursor);
+  jobsrv__stream_told(JOBSRV__CONTAINER(cursor, jobsrv__stream_t, cursor));
+}
 
+void jobsrv__stream_ask(jobsrv__stream_t *stream) {
+  jobsrv_turn_ask(stream->sse->srv, &stream->turn, on_turn);
+}
+
+/* A hook that closes the server has it told even before its head is sent. */
+void jobsrv__stream_told(jobsrv__stream_t *stream) {
   if (stream->watches && !jobsrv__conn_blocked(stream->conn))
     pump(stream);
 }
@@ -149,7 +169,7 @@ static void on_writable(void *data) {
 static void on_idle(void *data) {
   jobsrv__stream_t *stream = data;
   jobsrv__frames_t frames = jobsrv__stream_frames(stream);
-  uint64_t after = jobsrv_cursor_seq(&stream->cursor);
+  uint64_t after = jobsrv__stream_after(stream);
   char text[JOBSRV__HEARTBEAT_MAX];
   size_t len;
 
@@ -183,6 +203,17 @@ const jobsrv__stream_ops_t jobsrv__stream_ops = {
 
 /* ---- making one ---- */
 
+static void take_in(jobsrv__stream_t *stream,
+                    jobsrv__request_t *request,
+                    const jobsrv__view_t *view) {
+  stream->sse = request->sse;
+  stream->conn = request->conn;
+  stream->view = *view;
+  stream->chunked = request->minor == 1;
+  jobsrv__queue_push_back(&request->sse->streams, &stream->link);
+  request->sse->stats.streams++;
+}
+
 int jobsrv__stream_new(jobsrv__stream_t **out,
                        jobsrv__request_t *request,
                        jobsrv_job_t *job,
@@ -194,24 +225,34 @@ int jobsrv__stream_new(jobsrv__stream_t **out,
 
   if (stream == NULL)
     return UV_ENOMEM;
-  err = watchers_add(sse, job);
+  err = jobsrv__watchers_add(sse, job);
   if (err != 0) {
     jobsrv__free(sse->alloc, stream);
     return err;
   }
   err = jobsrv_cursor_attach(&stream->cursor, job, after, on_notify);
   if (err != 0) {
-    watchers_remove(sse, job);
+    jobsrv__watchers_remove(sse, job);
     jobsrv__free(sse->alloc, stream);
     return err;
   }
   stream->cursor.data = job;
-  stream->sse = sse;
-  stream->conn = request->conn;
-  stream->view = *view;
-  stream->chunked = request->minor == 1;
-  jobsrv__queue_push_back(&sse->streams, &stream->link);
-  sse->stats.streams++;
+  take_in(stream, request, view);
+  *out = stream;
+  return 0;
+}
+
+int jobsrv__stream_new_of_many(jobsrv__stream_t **out,
+                               jobsrv__request_t *request,
+                               jobsrv__many_t *many,
+                               const jobsrv__view_t *view) {
+  jobsrv__stream_t *stream =
+      jobsrv__zalloc(request->sse->alloc, sizeof(*stream));
+
+  if (stream == NULL)
+    return UV_ENOMEM;
+  stream->many = many;
+  take_in(stream, request, view);
   *out = stream;
   return 0;
 }

@@ -18,6 +18,7 @@
 #include "sse/frames.h"
 
 typedef struct jobsrv__stream_s jobsrv__stream_t;
+typedef struct jobsrv__many_s jobsrv__many_t;
 
 /* What a watcher wants to see, and how. */
 typedef struct jobsrv__view_s {
@@ -35,7 +36,8 @@ typedef struct jobsrv__rest_s {
 } jobsrv__rest_t;
 
 struct jobsrv__stream_s {
-  jobsrv_cursor_t cursor; /* its `data` is the job */
+  jobsrv_cursor_t cursor; /* its `data` is the job; of many jobs: unused */
+  jobsrv__many_t *many;   /* NULL: it is one job's */
   jobsrv_sse_t *sse;
   jobsrv__conn_t *conn;
   jobsrv__queue_t link;   /* in sse->streams */
@@ -72,6 +74,25 @@ int jobsrv__stream_new(jobsrv__stream_t **out,
 /* The connection does not know it any more. */
 void jobsrv__stream_free(jobsrv__stream_t *stream, jobsrv__stream_end_t why);
 
+/* A stream of many jobs, which it takes over. Returns 0 or UV_ENOMEM. */
+int jobsrv__stream_new_of_many(jobsrv__stream_t **out,
+                               jobsrv__request_t *request,
+                               jobsrv__many_t *many,
+                               const jobsrv__view_t *view);
+
+/* Goes on with the stream in this turn, at its end. */
+void jobsrv__stream_ask(jobsrv__stream_t *stream);
+
+/* There is something for it. */
+void jobsrv__stream_told(jobsrv__stream_t *stream);
+
+/* The number that it has come to. */
+uint64_t jobsrv__stream_after(const jobsrv__stream_t *stream);
+
+/* How many streams watch a job is counted. Returns 0 or UV_ENOMEM. */
+int jobsrv__watchers_add(jobsrv_sse_t *sse, const jobsrv_job_t *job);
+void jobsrv__watchers_remove(jobsrv_sse_t *sse, const jobsrv_job_t *job);
+
 jobsrv__frames_t jobsrv__stream_frames(const jobsrv__stream_t *stream);
 
 extern const jobsrv__stream_ops_t jobsrv__stream_ops;
@@ -82,6 +103,9 @@ extern const jobsrv__stream_ops_t jobsrv__stream_ops;
  * Each returns 1 to go on; 0 to wait for the socket, or when the stream is
  * gone.
  */
+
+/* There is no memory to go on with. */
+void jobsrv__stream_cut(jobsrv__stream_t *stream);
 
 /* All of what cannot be had again. */
 int jobsrv__stream_send_own(jobsrv__stream_t *stream,
@@ -94,6 +118,21 @@ int jobsrv__stream_send_next(jobsrv__stream_t *stream, size_t *share);
 
 /* Ends the body, not the job: who was watching comes back by cursor. */
 int jobsrv__stream_break(jobsrv__stream_t *stream, jobsrv__stream_end_t why);
+
+/* ---- stream_many.c ---- */
+
+/* What comes next of many jobs; as jobsrv__stream_send_next(). */
+int jobsrv__many_send(jobsrv__stream_t *stream, size_t *share);
+
+uint64_t jobsrv__many_after(const jobsrv__many_t *many);
+
+/* The stream is over: no cursor is held any more. */
+void jobsrv__many_detach(jobsrv_sse_t *sse, jobsrv__many_t *many);
+
+/* And its jobs are let go of; `watches`: they know of it. */
+void jobsrv__many_free(const jobsrv_alloc_t *alloc,
+                       jobsrv__many_t *many,
+                       int watches);
 
 /* ---- stream_view.c ---- */
 
@@ -120,6 +159,23 @@ void jobsrv__view_put(const jobsrv__view_t *view,
                       jobsrv__buf_t *buf);
 
 /* ---- stream_open.c ---- */
+
+enum { JOBSRV__STREAM_HEADERS = 5, JOBSRV__CURSOR_SIZE = 129 };
+
+/* The head of a stream. Returns how many; `location` may be NULL. */
+size_t jobsrv__stream_headers(const jobsrv__view_t *view,
+                              const char *location,
+                              jobsrv__header_t to[JOBSRV__STREAM_HEADERS]);
+
+/*
+ * The cursor's text, data NULL without one. Returns 0, or JOBSRV_EBADCURSOR.
+ */
+int jobsrv__cursor_text(jobsrv__request_t *request,
+                        char after[JOBSRV__CURSOR_SIZE],
+                        jobsrv__span_t *text);
+
+/* Returns 1, or 0 when it has answered that there are too many streams. */
+int jobsrv__stream_has_room(jobsrv__request_t *request);
 
 /* Where a request wants to resume. */
 typedef struct jobsrv__resume_s {

@@ -7,30 +7,37 @@
 
 /* GET P/jobs/{id}/stream, and the stream that answers POST P/jobs. */
 
-enum { CURSOR_SIZE = 129 };
-
 /* ---- the cursor ---- */
+
+int jobsrv__cursor_text(jobsrv__request_t *request,
+                        char after[JOBSRV__CURSOR_SIZE],
+                        jobsrv__span_t *text) {
+  size_t count = 0;
+  int len;
+
+  *text = jobsrv__request_header(request, "last-event-id", &count);
+  if (count > 1 || text->len >= JOBSRV__CURSOR_SIZE)
+    return JOBSRV_EBADCURSOR;
+  if (count == 1)
+    return 0;
+  *text = jobsrv__span(NULL, 0);
+  len = jobsrv__query_find(request->query, "after", after,
+                           JOBSRV__CURSOR_SIZE);
+  if (len >= 0)
+    *text = jobsrv__span(after, (size_t) len);
+  return len >= 0 || len == UV_ENOENT ? 0 : JOBSRV_EBADCURSOR;
+}
 
 /* Returns 0, or JOBSRV_EBADCURSOR. */
 static int read_cursor(jobsrv__request_t *request, jobsrv__resume_t *resume) {
-  size_t count = 0;
-  jobsrv__span_t text =
-      jobsrv__request_header(request, "last-event-id", &count);
-  char after[CURSOR_SIZE];
-  int len;
+  char after[JOBSRV__CURSOR_SIZE];
+  jobsrv__span_t text;
   int err;
 
   memset(resume, 0, sizeof(*resume));
-  if (count > 1 || text.len >= CURSOR_SIZE)
-    return JOBSRV_EBADCURSOR;
-  if (count == 0) {
-    len = jobsrv__query_find(request->query, "after", after, sizeof(after));
-    if (len == UV_ENOENT)
-      return 0;
-    if (len < 0)
-      return JOBSRV_EBADCURSOR;
-    text = jobsrv__span(after, (size_t) len);
-  }
+  err = jobsrv__cursor_text(request, after, &text);
+  if (err != 0 || text.data == NULL)
+    return err;
   err = jobsrv_event_id_parse(request->sse->srv, text.data, text.len,
                               &resume->after);
   if (err != 1)
@@ -59,12 +66,11 @@ int jobsrv__resume_read(jobsrv__request_t *request,
 
 /* ---- the head ---- */
 
-enum { HEADERS = 5 };
+enum { HEADERS = JOBSRV__STREAM_HEADERS };
 
-/* Returns how many; `location` may be NULL. */
-static size_t headers_of(const jobsrv__view_t *view,
-                         const char *location,
-                         jobsrv__header_t to[HEADERS]) {
+size_t jobsrv__stream_headers(const jobsrv__view_t *view,
+                              const char *location,
+                              jobsrv__header_t to[HEADERS]) {
   static const jobsrv__header_t all[HEADERS] = {
     JOBSRV__HEADER("Content-Type", "text/event-stream"),
     JOBSRV__HEADER("Cache-Control", "no-store, no-transform"),
@@ -85,8 +91,7 @@ static size_t headers_of(const jobsrv__view_t *view,
 
 /* ---- opening ---- */
 
-/* Returns 1, or 0 when it has answered. */
-static int has_room(jobsrv__request_t *request) {
+int jobsrv__stream_has_room(jobsrv__request_t *request) {
   const jobsrv_sse_t *sse = request->sse;
 
   if (sse->stats.streams < sse->options.max_streams)
@@ -116,7 +121,7 @@ static int may_open(jobsrv__request_t *request,
     jobsrv__respond(request, 204, NULL, 0, NULL, NULL, 0);
     return 0;
   }
-  if (!has_room(request))
+  if (!jobsrv__stream_has_room(request))
     return 0;
   if (jobsrv__stream_watchers(sse, job) >= sse->options.max_streams_per_job) {
     jobsrv__refuse(request, 429, "too_many_watchers", JOBSRV__RETRY_LATER,
@@ -133,7 +138,7 @@ static void open_stream(jobsrv__request_t *request,
                         const char *location) {
   jobsrv_sse_t *sse = request->sse;
   jobsrv__header_t headers[HEADERS];
-  size_t n = headers_of(view, location, headers);
+  size_t n = jobsrv__stream_headers(view, location, headers);
   jobsrv__frames_t frames;
   jobsrv__stream_t *stream;
   size_t len;
@@ -181,7 +186,7 @@ static void on_stream_allowed(jobsrv__request_t *request, jobsrv_job_t *job) {
     return;
   if (request->method == JOBSRV__HEAD)
     jobsrv__respond_stream_head(request, headers,
-                                headers_of(&view, NULL, headers));
+                                jobsrv__stream_headers(&view, NULL, headers));
   else
     open_stream(request, job, &view, &resume, NULL);
 }
@@ -208,7 +213,7 @@ int jobsrv__wants_stream(const jobsrv__request_t *request) {
 int jobsrv__may_stream(jobsrv__request_t *request) {
   jobsrv__view_t view;
 
-  return jobsrv__view_read(request, &view) && has_room(request);
+  return jobsrv__view_read(request, &view) && jobsrv__stream_has_room(request);
 }
 
 static void on_created_allowed(jobsrv__request_t *request, jobsrv_job_t *job) {

@@ -22,7 +22,7 @@ static int64_t put(jobsrv__stream_t *stream, const void *data, size_t len) {
   return taken;
 }
 
-static void cut(jobsrv__stream_t *stream) {
+void jobsrv__stream_cut(jobsrv__stream_t *stream) {
   jobsrv__conn_cut(stream->conn);
   jobsrv__stream_free(stream, JOBSRV__STREAM_NO_MEMORY);
 }
@@ -44,7 +44,7 @@ int jobsrv__stream_send_own(jobsrv__stream_t *stream,
 
   rest = jobsrv__malloc(stream->sse->alloc, sizeof(*rest) + left);
   if (rest == NULL) {
-    cut(stream);
+    jobsrv__stream_cut(stream);
     return 0;
   }
   rest->len = (uint32_t) left;
@@ -75,7 +75,7 @@ int jobsrv__stream_break(jobsrv__stream_t *stream, jobsrv__stream_end_t why) {
   jobsrv__frames_t frames = jobsrv__stream_frames(stream);
   char text[JOBSRV__HEARTBEAT_MAX];
   size_t len = jobsrv__frames_break(&frames,
-                                    jobsrv_cursor_seq(&stream->cursor),
+                                    jobsrv__stream_after(stream),
                                     stream->sse->options.retry_ms, text);
 
   stream->is_over = 1;
@@ -229,7 +229,7 @@ static int send_rendered(jobsrv__stream_t *stream, size_t *share) {
   jobsrv__buf_reset(buf);
   render(stream, buf, share);
   if (buf->failed) {
-    cut(stream);
+    jobsrv__stream_cut(stream);
     go_on = 0;
   } else if (buf->len > 0) {
     go_on = jobsrv__stream_send_own(stream, buf->data, buf->len);
@@ -242,6 +242,8 @@ static int send_rendered(jobsrv__stream_t *stream, size_t *share) {
 }
 
 int jobsrv__stream_send_next(jobsrv__stream_t *stream, size_t *share) {
+  if (stream->many != NULL)
+    return jobsrv__many_send(stream, share);
   return jobsrv__view_is_raw(&stream->view) ? send_raw(stream, share)
                                             : send_rendered(stream, share);
 }

@@ -109,8 +109,9 @@ static void put_event(const jobsrv__view_t *view,
   if (entry->seq != 0) {
     (void) jobsrv__buf_puts(buf, "id: ");
     (void) jobsrv__buf_puts(buf, jobsrv_boot(frames->srv));
-    (void) jobsrv__buf_putc(buf, '-');
-    (void) jobsrv__buf_putu64(buf, entry->seq);
+    (void) jobsrv__buf_puts(buf, frames->is_global ? "-g" : "-");
+    (void) jobsrv__buf_putu64(
+        buf, frames->is_global ? entry->server_seq : entry->seq);
     (void) jobsrv__buf_putc(buf, '\n');
   }
   if (entry->kind != JOBSRV_KIND_NARRATION) {
@@ -119,7 +120,8 @@ static void put_event(const jobsrv__view_t *view,
     (void) jobsrv__buf_putc(buf, '\n');
   }
   if (view->form == JOBSRV__FORM_TEXT) {
-    jobsrv__text_lines(buf, entry, (jobsrv_voice_t) view->voice);
+    jobsrv__text_lines(buf, entry, (jobsrv_voice_t) view->voice,
+                       frames->is_global);
     return;
   }
   (void) jobsrv__buf_puts(buf, "data: ");

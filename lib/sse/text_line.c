@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { TEXT_MAX = 64 * 1024 };
+enum { TEXT_MAX = 64 * 1024, SHORT_ID = 6 };
 
 /* A text that stands in JSON; `at` NULL: there is none. */
 typedef struct {
@@ -186,12 +186,26 @@ static void put_progress(line_t *line, const jobsrv_entry_t *entry) {
   put_member(line, entry, " (", "percent", " %)");
 }
 
+/* As much of the id as tells a few jobs apart: "...d98e0f ". */
+static void put_name(line_t *line, const jobsrv_entry_t *entry) {
+  raw_t id = string_of(entry, "job_id");
+
+  if (id.at == NULL || id.end - id.at < SHORT_ID)
+    return;
+  (void) jobsrv__buf_puts(line->buf, "...");
+  (void) jobsrv__buf_append(line->buf, id.end - SHORT_ID, SHORT_ID);
+  (void) jobsrv__buf_putc(line->buf, ' ');
+}
+
 void jobsrv__text_lines(jobsrv__buf_t *buf,
                         const jobsrv_entry_t *entry,
-                        jobsrv_voice_t voice) {
+                        jobsrv_voice_t voice,
+                        int is_named) {
   line_t line = { buf, 0 };
 
   line_begin(&line);
+  if (is_named)
+    put_name(&line, entry);
   switch (entry->kind) {
   case JOBSRV_KIND_NARRATION:
     put_narration(&line, entry, voice);

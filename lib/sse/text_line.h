@@ -16,10 +16,11 @@ size_t jobsrv__shown(char *to, uint32_t cp);
 
 /*
  * Appends the `data:` lines of an event. A text past 64 KiB is cut, with a
- * mark.
+ * mark. With `is_named` they begin with the end of the job's id.
  */
 void jobsrv__text_lines(jobsrv__buf_t *buf,
                         const jobsrv_entry_t *entry,
-                        jobsrv_voice_t voice);
+                        jobsrv_voice_t voice,
+                        int is_named);
 
 #endif /* JOBSRV_SSE_TEXT_LINE_H_ */

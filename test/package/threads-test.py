@@ -29,6 +29,7 @@ EXEMPT = {
     # an attached cursor is read on any one thread
     "jobsrv_cursor_peek", "jobsrv_cursor_advance", "jobsrv_cursor_next",
     "jobsrv_cursor_seq", "jobsrv_cursor_inside", "jobsrv_event_id_parse",
+    "jobsrv_server_id_parse",
     # only counts, or reads what does not change
     "jobsrv_token_ref", "jobsrv_token_unref", "jobsrv_sse_server",
     # like the payload, read from any thread while the job runs
