@@ -207,7 +207,6 @@ static void begin(jobsrv__request_t *request,
   jobsrv__frames_t frames;
   jobsrv__stream_t *stream;
   size_t len = 0;
-  int err;
 
   if (jobsrv__stream_new_of_many(&stream, request, many, view) != 0) {
     discard(sse, many);
@@ -217,18 +216,8 @@ static void begin(jobsrv__request_t *request,
   frames = jobsrv__stream_frames(stream);
   if (resume->is_restart)
     len = jobsrv__frame_restart(&frames, sse->scratch);
-  err = jobsrv__conn_stream(request, headers, n, sse->scratch, len,
-                            &jobsrv__stream_ops, stream);
-  if (err != 0) {
-    jobsrv__stream_free(stream, JOBSRV__STREAM_CLIENT);
-    if (err == UV_ENOMEM)
-      jobsrv__refuse_no_memory(request);
+  if (!jobsrv__stream_begin(stream, request, headers, n, len))
     return;
-  }
-  sse->stats.streams_opened++;
-  stream->opened_ns = jobsrv_now(sse->srv);
-  stream->bytes = len;
-  stream->watches = 1;
   for (size_t i = 0; i < many->n; i++)
     many->sources[i].cursor.data = stream;
   jobsrv__stream_ask(stream);

@@ -195,11 +195,33 @@ static void on_gone(void *data) {
                                         : JOBSRV__STREAM_CLIENT);
 }
 
-const jobsrv__stream_ops_t jobsrv__stream_ops = {
+static const jobsrv__stream_ops_t ops = {
   .writable = on_writable,
   .idle = on_idle,
   .gone = on_gone,
 };
+
+int jobsrv__stream_begin(jobsrv__stream_t *stream,
+                         jobsrv__request_t *request,
+                         const jobsrv__header_t *headers,
+                         size_t n,
+                         size_t len) {
+  jobsrv_sse_t *sse = stream->sse;
+  int err = jobsrv__conn_stream(request, headers, n, sse->scratch, len, &ops,
+                                stream);
+
+  if (err != 0) {
+    jobsrv__stream_free(stream, JOBSRV__STREAM_CLIENT);
+    if (err == UV_ENOMEM)
+      jobsrv__refuse_no_memory(request);
+    return 0;
+  }
+  sse->stats.streams_opened++;
+  stream->opened_ns = jobsrv_now(sse->srv);
+  stream->bytes = len;
+  stream->watches = 1;
+  return 1;
+}
 
 /* ---- making one ---- */
 

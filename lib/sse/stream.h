@@ -71,6 +71,16 @@ int jobsrv__stream_new(jobsrv__stream_t **out,
                        const jobsrv__view_t *view,
                        uint64_t after);
 
+/*
+ * Sends the head and what lies in the transport's scratch buffer, `len` bytes.
+ * Returns 1; 0 when it could not: the stream is gone, the request answered.
+ */
+int jobsrv__stream_begin(jobsrv__stream_t *stream,
+                         jobsrv__request_t *request,
+                         const jobsrv__header_t *headers,
+                         size_t n,
+                         size_t len);
+
 /* The connection does not know it any more. */
 void jobsrv__stream_free(jobsrv__stream_t *stream, jobsrv__stream_end_t why);
 
@@ -94,8 +104,6 @@ int jobsrv__watchers_add(jobsrv_sse_t *sse, const jobsrv_job_t *job);
 void jobsrv__watchers_remove(jobsrv_sse_t *sse, const jobsrv_job_t *job);
 
 jobsrv__frames_t jobsrv__stream_frames(const jobsrv__stream_t *stream);
-
-extern const jobsrv__stream_ops_t jobsrv__stream_ops;
 
 /*
  * ---- stream_send.c ----

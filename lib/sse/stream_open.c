@@ -159,20 +159,9 @@ static void open_stream(jobsrv__request_t *request,
                               sse->scratch);
   if (resume->is_restart)
     len += jobsrv__frame_restart(&frames, sse->scratch + len);
-  err = jobsrv__conn_stream(request, headers, n, sse->scratch, len,
-                            &jobsrv__stream_ops, stream);
-  if (err != 0) {
-    jobsrv__stream_free(stream, JOBSRV__STREAM_CLIENT);
-    if (err == UV_ENOMEM)
-      jobsrv__refuse_no_memory(request);
-    return;
-  }
   /* the cursor tells what there is at the end of this turn */
-  sse->stats.streams_opened++;
-  stream->opened_ns = jobsrv_now(sse->srv);
-  stream->bytes = len;
-  stream->watches = 1;
-  jobsrv_job_watch(jobsrv_job_ref(job)); /* last: a hook may close us */
+  if (jobsrv__stream_begin(stream, request, headers, n, len))
+    jobsrv_job_watch(jobsrv_job_ref(job)); /* last: a hook may close us */
 }
 
 /* ---- watching a job ---- */

@@ -198,12 +198,12 @@ def records(signal, body):
 
 lock = threading.Lock()
 state = {}
-todo = collections.deque()
+planned = collections.deque()
 
 
 def forget(remote=(), path=""):
     with lock:
-        todo.clear()
+        planned.clear()
         state.update(faults=[], logs=[], spans=[], requests=[],
                      connections=0, remote=set(remote), path=path)
 
@@ -306,7 +306,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with lock:
             do = {}
             if self.path.startswith(state["path"] + "/v1/"):
-                do = todo.popleft() if todo else {}
+                do = planned.popleft() if planned else {}
                 state["connections"] += not self.is_counted
                 self.is_counted = True
                 state["requests"].append({
@@ -453,7 +453,7 @@ def command(server, line):
         server.up()
     if "next" in do:
         with lock:
-            todo.extend(do["next"])
+            planned.extend(do["next"])
     return report() if "report" in do else {}
 
 
