@@ -76,7 +76,7 @@ static void check_table(const char *json, size_t len) {
 
   jobsrv__buf_init(&buf, NULL, 0);
   fuzz_check(jobsrv__table_put(&buf, json, len, "") == 0);
-  for (size_t i = 0, from = 0; i <= buf.len; i++)
+  for (size_t i = 0, from = 0; buf.len > 0 && i <= buf.len; i++)
     if (i == buf.len || buf.data[i] == '\n') {
       check_harmless(buf.data + from, i - from);
       from = i + 1;
