@@ -696,8 +696,36 @@ static void full_file_in_child(void) {
   file_close(f);
 }
 
-/* What others may have written behind it is not to be cut away. */
-static void shared_file_in_child(void) {
+/* As another process, which the limit does not bind. */
+static void append_elsewhere(const char *path, const char *text) {
+  int status = -1;
+  pid_t child = fork();
+
+  assert_true(child >= 0);
+  if (child == 0) {
+    int fd;
+
+    set_room(RLIM_INFINITY);
+    fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    _exit(write(fd, text, strlen(text)) != (ssize_t) strlen(text));
+  }
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_int_equal(status, 0);
+}
+
+static int is_full(void *data) {
+  const file_t *f = data;
+  struct stat info;
+
+  return stat(f->path, &info) == 0 && info.st_size >= 10000;
+}
+
+/*
+ * What others may have written behind it is not to be cut away: the part of a
+ * line stays, on a line of its own. `behind` is what another process writes
+ * there in the meantime.
+ */
+static void shared_file(const char *behind) {
   static file_t f;
   counts_t counts = { 0, 0, 0, 0, 0 };
   bytes_t bytes;
@@ -710,7 +738,9 @@ static void shared_file_in_child(void) {
   set_room(10000);
   for (int i = 1; i <= 500; i++)
     assert_ok(jobsrv_narrate(f.job, "n", "%d", i));
-  assert_true(run_until(&f.world.loop, has_trouble, &f, 5000));
+  assert_true(run_until(&f.world.loop, has_trouble, &f, 20000));
+  assert_true(run_until(&f.world.loop, is_full, &f, 20000));
+  append_elsewhere(f.path, behind);
   set_room(RLIM_INFINITY);
   file_drain(&f);
   bytes = read_file(f.path);
@@ -720,11 +750,20 @@ static void shared_file_in_child(void) {
   begin = (char *) memrchr(bytes.data, '\n', 10000) + 1;
   end = memchr(bytes.data + 10000, '\n', bytes.len - 10000);
   assert_non_null(end);
+  assert_int_equal(end - bytes.data, 10000 + strcspn(behind, "\n"));
   memmove(begin, end + 1, strlen(end + 1) + 1); /* without the torn one */
   count_lines(&bytes, &counts);
   assert_true(counts.lines > 10);
   bytes_free(&bytes);
   file_close(&f);
+}
+
+static void shared_file_in_child(void) {
+  shared_file("");
+}
+
+static void file_ended_elsewhere_in_child(void) {
+  shared_file("\n{\"type\":\"other\"}\n");
 }
 
 static void in_child(void (*run)(void)) {
@@ -751,6 +790,11 @@ static void a_full_disk_takes_whole_lines_and_is_written_again(void **state) {
 static void a_full_disk_tears_one_line_of_a_shared_file_at_most(void **state) {
   (void) state;
   in_child(shared_file_in_child);
+}
+
+static void a_torn_line_that_another_writer_ended_is_ended_once(void **state) {
+  (void) state;
+  in_child(file_ended_elsewhere_in_child);
 }
 
 static void write_file(const char *path, const char *text, size_t len) {
@@ -927,6 +971,7 @@ static const struct CMUnitTest tests[] = {
   ONE_MODE(a_full_disk_takes_whole_lines_and_is_written_again),
   ONE_MODE(a_full_disk_tears_one_line_of_a_shared_file_at_most),
   cmocka_unit_test(an_unfinished_line_is_finished_or_removed),
+  ONE_MODE(a_torn_line_that_another_writer_ended_is_ended_once),
   cmocka_unit_test(the_unfinished_line_of_another_writer_is_left),
   ONE_MODE(two_writers_of_a_file_do_not_tear_their_lines),
   cmocka_unit_test(what_is_no_file_is_refused),

@@ -250,11 +250,28 @@ static size_t finish(file_t *file,
   return lines;
 }
 
+/*
+ * Whether a part of a line is at the end. After trouble the file itself is
+ * asked, where it may be read: another one who writes it may have left such a
+ * part, or ended the one that we left.
+ */
+static int ends_torn(const file_t *file) {
+  char last;
+
+  if (!file->torn && file->put_error == 0)
+    return 0;
+  if (!file->regular || file->size == 0 ||
+      pread(file->outlet.fd, &last, 1, (off_t) file->size - 1) != 1)
+    return file->torn;
+  return last != '\n';
+}
+
 static ssize_t write_lines(file_t *file, const char *data, size_t len) {
   int err = UV_ENOSPC;
   ssize_t n = 0;
   size_t lines;
 
+  file->torn = ends_torn(file);
   if (file->torn) {
     n = write_some(file, "\n", 1);
     file->torn = n < 0;
