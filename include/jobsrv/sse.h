@@ -199,6 +199,52 @@ JOBSRV_EXTERN int jobsrv_sse_port(const jobsrv_sse_t *sse, size_t index);
 /* The server it was made for. */
 JOBSRV_EXTERN jobsrv_t *jobsrv_sse_server(const jobsrv_sse_t *sse);
 
+/* ---- problems ---- */
+
+/*
+ * Every problem that this transport answers with: its status, its `code`, and
+ * when. Both stay what they are; a host may answer with others (sse_route.h).
+ * Those of 429 and 503 have Retry-After. There is no 411: what comes without a
+ * length has no body.
+ */
+#define JOBSRV_SSE_PROBLEM_MAP(XX)                                            \
+  XX(400, bad_request, "no proper HTTP, header, or query")                    \
+  XX(400, bad_json, "the body is not JSON, too deep, or has a key twice")     \
+  XX(400, bad_cursor, "malformed, of another kind, or beyond the last event") \
+  XX(401, unauthorized, "without credentials, or with wrong ones")            \
+  XX(403, forbidden, "not for this caller, or not from this origin")          \
+  XX(404, not_found, "there is no such path")                                 \
+  XX(404, unknown_job, "no such job, or none that may be read")               \
+  XX(405, method_not_allowed, "see Allow")                                    \
+  XX(406, not_acceptable, "Accept has none of what there is")                 \
+  XX(408, timeout, "the request was not complete in time")                    \
+  XX(409, not_cancellable, "the operation does not allow it")                 \
+  XX(409, conflict, "unique_key is taken, or the job is in another state")    \
+  XX(410, expired, "the job's retention has ended")                           \
+  XX(413, content_too_large, "a body or payload past its limit")              \
+  XX(414, uri_too_long, "a request line past its limit")                      \
+  XX(415, unsupported_media_type, "the body is not application/json")         \
+  XX(417, expectation_failed, "an Expect that is not 100-continue")           \
+  XX(421, misdirected, "a Host that is not served here")                      \
+  XX(422, unknown_operation, "there is none, or it is not exposed")           \
+  XX(422, invalid_options, "see pointer")                                     \
+  XX(422, invalid_payload, "see pointer")                                     \
+  XX(422, idempotency_mismatch, "the key came with another body before")      \
+  XX(429, queue_full, "max_queued")                                           \
+  XX(429, too_many_watchers, "max_streams_per_job")                           \
+  XX(429, rate_limited, "by middleware of the host's")                        \
+  XX(431, header_too_large, "header or trailer fields past their limits")     \
+  XX(500, internal, "a handler has not answered, or worse")                   \
+  XX(501, not_implemented, "a transfer coding that is not chunked")          \
+  XX(503, too_many_jobs, "max_jobs")                                          \
+  XX(503, too_many_streams, "max_streams")                                    \
+  XX(503, too_many_connections, "max_connections")                            \
+  XX(503, draining, "the server takes no new work")                           \
+  XX(503, lost_threads, "more than max_lost_threads; of /ready only")         \
+  XX(503, no_memory, "for this, at this moment")                              \
+  XX(503, timeout, "an answer of the host's did not come in time")            \
+  XX(505, version_not_supported, "neither HTTP/1.1 nor HTTP/1.0")
+
 /* ---- connections that are no sockets ---- */
 
 enum {

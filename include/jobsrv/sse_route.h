@@ -163,8 +163,9 @@ JOBSRV_EXTERN int jobsrv_sse_respond(jobsrv_sse_request_t *request,
 /*
  * Answers with application/problem+json (RFC 9457), which has the status, a
  * `code` (stable snake_case, at most 64 bytes) and, as `detail`, the formatted
- * text, cut at 1,023 bytes. Returns as jobsrv_sse_respond(), UV_EINVAL also for
- * a status under 400.
+ * text, cut at 1,023 bytes. With 429 and 503 goes Retry-After: 1, unless the
+ * host has added one. Returns as jobsrv_sse_respond(), UV_EINVAL also for a
+ * status under 400.
  */
 JOBSRV_EXTERN JOBSRV_PRINTF(4, 5)
 int jobsrv_sse_problem(jobsrv_sse_request_t *request,

@@ -89,6 +89,30 @@ static int is_code(const char *code) {
   return n > 0;
 }
 
+/* Whether the answer to come has a header of that name. */
+static int has_header(const jobsrv__request_t *request, const char *name) {
+  jobsrv__span_t rest = jobsrv__span(request->extra.data, request->extra.len);
+  size_t len = strlen(name);
+
+  while (rest.len > len) {
+    const char *end = memchr(rest.data, '\n', rest.len);
+    size_t line = end != NULL ? (size_t) (end - rest.data) + 1 : rest.len;
+
+    if (rest.data[len] == ':' &&
+        jobsrv__span_is_nocase(jobsrv__span(rest.data, len), name))
+      return 1;
+    rest = jobsrv__span(rest.data + line, rest.len - line);
+  }
+  return 0;
+}
+
+/* Whoever is told to come again is told when. */
+static unsigned int retry_after(const jobsrv__request_t *request, int status) {
+  if ((status != 429 && status != 503) || has_header(request, "retry-after"))
+    return 0;
+  return JOBSRV__RETRY_SOON;
+}
+
 int jobsrv_sse_problem(jobsrv_sse_request_t *request,
                        int status,
                        const char *code,
@@ -101,6 +125,7 @@ int jobsrv_sse_problem(jobsrv_sse_request_t *request,
   JOBSRV__ASSERT_LOOP(request->sse->srv);
   if (!status_ok(status, 400) || !is_code(code))
     return UV_EINVAL;
+  problem.retry_after_s = retry_after(request, status);
   va_start(args, format);
   (void) vsnprintf(detail, sizeof(detail), format, args);
   va_end(args);

@@ -78,7 +78,8 @@ void jobsrv__refuse_submit(jobsrv__request_t *request,
                    "there is no such operation");
     return;
   case JOBSRV_ETOOBIG:
-    jobsrv__refuse(request, 413, "too_large", 0, "the payload is too large");
+    jobsrv__refuse(request, 413, "content_too_large", 0,
+                   "the payload is too large");
     return;
   case JOBSRV_EQUEUEFULL:
     jobsrv__refuse(request, 429, "queue_full", JOBSRV__RETRY_SOON,
