@@ -73,6 +73,7 @@ static int is_passing(int err) {
 static void on_acceptable(uv_poll_t *poll, int status, int events) {
   jobsrv__listener_t *listener = poll->data;
   jobsrv_sse_t *sse = listener->sse;
+  int taken = 0;
   int i;
 
   (void) events;
@@ -92,7 +93,10 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
       pause_accepting(sse);
       return;
     }
+    taken++;
   }
+  if (taken == 0) /* it does not pass after all */
+    pause_accepting(sse);
 }
 
 void jobsrv__listeners_start(jobsrv_sse_t *sse) {
