@@ -53,6 +53,7 @@ struct jobsrv_cursor_s {
   struct jobsrv__log_s *log;
   struct jobsrv__chunk_s *chunk;
   struct jobsrv__progress_frame_s *frame;
+  struct jobsrv__loan_s *loan;
   jobsrv_cursor_t *next;
   jobsrv_cursor_t *prev;
   uint64_t after;          /* last seq read whole */
@@ -91,7 +92,10 @@ int jobsrv_cursor_attach_behind(jobsrv_cursor_t *cursor,
                                 uint64_t server_after,
                                 jobsrv_cursor_cb notify);
 
-/* Harmless on a cursor that is detached or zeroed. */
+/*
+ * Harmless on a cursor that is detached or zeroed. One that was lent has been
+ * given back before, or was never taken.
+ */
 JOBSRV_EXTERN void jobsrv_cursor_detach(jobsrv_cursor_t *cursor);
 
 typedef enum {
@@ -152,6 +156,77 @@ JOBSRV_EXTERN uint64_t jobsrv_cursor_seq(const jobsrv_cursor_t *cursor);
 
 /* 1 while the cursor stands inside a frame. */
 JOBSRV_EXTERN int jobsrv_cursor_inside(const jobsrv_cursor_t *cursor);
+
+/*
+ * ---- reading on another thread ----
+ *
+ * A cursor is read on the loop thread, or lent to a reader: one other thread,
+ * usually with a loop of its own. Both call in this order, and pass the cursor
+ * on to each other by means of their own:
+ *
+ *   loop thread   jobsrv_cursor_lend()
+ *   reader's      jobsrv_cursor_take(); now peek, advance, next, seq, inside
+ *   reader's      jobsrv_cursor_give()
+ *   loop thread   jobsrv_cursor_return(), or jobsrv_cursor_detach()
+ *
+ * However many cursors a reader has on however many jobs, their news costs the
+ * loop thread one step for each job and one wake a turn. The record is the loop
+ * thread's: who reads JOBSRV_READ_END elsewhere gives the cursor back for it,
+ * or sends what it knows.
+ */
+typedef struct jobsrv_reader_s jobsrv_reader_t;
+
+/*
+ * There is something for jobsrv_reader_run(). On the loop thread, at the end of
+ * a turn, at most once a turn. Has the reader's thread run it, and calls
+ * nothing of the server.
+ */
+typedef void (*jobsrv_reader_cb)(jobsrv_reader_t *reader, void *data);
+
+/* Returns 0, UV_ENOMEM, or JOBSRV_ECLOSED when the server has gone. */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_reader_new(jobsrv_reader_t **out,
+                      jobsrv_t *srv,
+                      jobsrv_reader_cb wake,
+                      void *data);
+
+/*
+ * Nothing is lent to it any more, and its thread does not call. Before the
+ * server has gone: in a part's `closing` at the latest.
+ */
+JOBSRV_EXTERN void jobsrv_reader_free(jobsrv_reader_t *reader);
+
+/*
+ * From now on the attached cursor is the reader's, and its `notify` is not
+ * called any more. Returns 0, or UV_ENOMEM: it is read here as before.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_cursor_lend(jobsrv_cursor_t *cursor, jobsrv_reader_t *reader);
+
+/*
+ * [thread of the reader] Takes a lent cursor: read it now, for what was there
+ * before is not told. `notify` comes from jobsrv_reader_run(): there may be
+ * something to read. It comes not again before the cursor has been read to
+ * JOBSRV_READ_NOTHING, and may give back this cursor and any other.
+ */
+JOBSRV_EXTERN void jobsrv_cursor_take(jobsrv_cursor_t *cursor,
+                                      jobsrv_cursor_cb notify);
+
+/* [thread of the reader] The last call on a taken cursor there. */
+JOBSRV_EXTERN void jobsrv_cursor_give(jobsrv_cursor_t *cursor);
+
+/*
+ * A cursor that was given back, or never taken, is read here again, where it
+ * stands; if there is something it is told at the end of the turn.
+ */
+JOBSRV_EXTERN void jobsrv_cursor_return(jobsrv_cursor_t *cursor,
+                                        jobsrv_cursor_cb notify);
+
+/*
+ * [thread of the reader] Tells the cursors that it has of the jobs with news.
+ * Nothing to do is no mistake.
+ */
+JOBSRV_EXTERN void jobsrv_reader_run(jobsrv_reader_t *reader);
 
 enum {
   JOBSRV_RECORD_BRIEF = 1 /* leave out a result or prompt over 16 KiB, and say

@@ -11,8 +11,13 @@
  * them, so inside a chunk nobody waits for anybody. The log's mutex is taken
  * for whatever follows `next` or `head`: attaching, stepping to the next chunk,
  * trimming. A reader references only the chunk it stands in.
+ *
+ * `logs`, `job`, `alloc` and `id` do not change while a cursor is lent, and
+ * `last` and `trimmed_server_seq` do not once there is no chunk, which is
+ * looked at under the mutex. The rest is the loop thread's.
  */
 
+#include "base/mpsc.h"
 #include "narration/log.h"
 #include "narration/pace.h"
 #include "narration/pem.h"
@@ -54,6 +59,7 @@ struct jobsrv__chunk_s {
 };
 
 typedef struct jobsrv__progress_frame_s jobsrv__progress_frame_t;
+typedef struct jobsrv__loan_s jobsrv__loan_t;
 
 /* A rendered value; written again only while nobody stands inside it. */
 struct jobsrv__progress_frame_s {
@@ -106,6 +112,35 @@ typedef struct jobsrv__progress_state_s {
   jobsrv__progress_value_t shown;  /* what watchers are to see */
 } jobsrv__progress_state_t;
 
+/*
+ * The cursors of one log that are lent to one reader. Counted: one for being
+ * the log's, which ends with its last cursor, one while it is in the reader's
+ * queue.
+ */
+struct jobsrv__loan_s {
+  jobsrv__mpsc_node_t node;  /* in reader->told */
+  atomic_uint refs;
+  atomic_uint is_told;       /* it is in there */
+  jobsrv_reader_t *reader;
+  jobsrv__loan_t *next;      /* of the log */
+  uint32_t cursors;          /* given back or not */
+  /* the reader's own */
+  jobsrv__loan_t *due;
+  jobsrv_cursor_t *first;
+  jobsrv_cursor_t *newest;
+  jobsrv_cursor_t *walk;     /* the next to be told */
+};
+
+struct jobsrv_reader_s {
+  jobsrv__mpsc_t told;       /* loans with news */
+  jobsrv__queue_t link;      /* in logs->readers */
+  jobsrv_t *srv;
+  jobsrv_alloc_t alloc;
+  jobsrv_reader_cb wake;
+  void *data;
+  uint8_t is_due;            /* to be woken in this turn */
+};
+
 struct jobsrv__log_s {
   jobsrv__logs_t *logs;       /* NULL once the server has closed */
   jobsrv_job_t *job;
@@ -125,8 +160,9 @@ struct jobsrv__log_s {
   uint8_t news;               /* told to nobody yet */
   uint8_t walking;            /* cursors are being told */
   uint8_t log_class;
-  jobsrv__progress_state_t *progress; /* NULL until the first */
-  jobsrv_cursor_t *first;     /* oldest first */
+  _Atomic(jobsrv__progress_state_t *) progress; /* NULL until the first */
+  jobsrv__loan_t *loans;
+  jobsrv_cursor_t *first;     /* not lent ones, oldest first */
   jobsrv_cursor_t *newest;
   jobsrv_cursor_t *fresh;     /* from here on not yet looked at */
   jobsrv_cursor_t *walk;      /* the next to be told */
@@ -215,10 +251,12 @@ void jobsrv__progress_unref(jobsrv__log_t *log,
 
 /* The version that watchers are to have seen; 0: none. */
 static inline uint32_t jobsrv__progress_version(const jobsrv__log_t *log) {
-  return log->progress == NULL
-             ? 0
-             : atomic_load_explicit(&log->progress->published,
-                                    memory_order_acquire);
+  const jobsrv__progress_state_t *progress =
+      atomic_load_explicit(&log->progress, memory_order_acquire);
+
+  return progress == NULL ? 0
+                          : atomic_load_explicit(&progress->published,
+                                                 memory_order_acquire);
 }
 
 /* Ends the timer and gives the memory back. */
@@ -227,7 +265,25 @@ void jobsrv__progress_free(jobsrv__log_t *log);
 
 /* ---- cursor.c ---- */
 
+enum { /* of a cursor's flags; the others are its own */
+  JOBSRV__CURSOR_TOLD = 1 << 0, /* and has not read to the end since */
+  JOBSRV__CURSOR_BORN = 1 << 3  /* linked while cursors were being told */
+};
+
 /* Tells the cursors that have something to read, each once. */
 void jobsrv__cursors_tell(jobsrv__log_t *log);
+
+/* Among those that are told here, or not any more. */
+void jobsrv__cursor_link(jobsrv__log_t *log, jobsrv_cursor_t *cursor);
+void jobsrv__cursor_unlink(jobsrv__log_t *log, jobsrv_cursor_t *cursor);
+
+/* ---- reader.c ---- */
+
+/* A log has news for its lent cursors; readers are woken behind all of it. */
+void jobsrv__loans_tell(jobsrv__log_t *log);
+void jobsrv__readers_wake(jobsrv__logs_t *logs);
+
+/* A lent cursor has been given back, and is detached or linked here next. */
+void jobsrv__loan_end(jobsrv_cursor_t *cursor);
 
 #endif /* JOBSRV_NARRATION_CHUNK_H_ */

@@ -12,10 +12,10 @@
 #include <string.h>
 
 enum {
-  TOLD = 1 << 0,     /* and has not read to the end since */
+  TOLD = JOBSRV__CURSOR_TOLD,
   AT_GAP = 1 << 1,   /* events are missing before `chunk`, or up to the last */
   INSIDE = 1 << 2,   /* an event's frame */
-  BORN = 1 << 3,     /* attached while cursors were being told */
+  BORN = JOBSRV__CURSOR_BORN,
   SEEN_END = 1 << 4
 };
 
@@ -105,6 +105,10 @@ static void drop_frame(jobsrv_cursor_t *cursor) {
 
 /* ---- reading ---- */
 
+/*
+ * The same each time: the first chunk there was keeps its numbers, and without
+ * one the log has ended.
+ */
 static jobsrv_read_t peek_gap(const jobsrv_cursor_t *cursor,
                               jobsrv_view_t *view) {
   view->missed_from = cursor->after + 1;
@@ -285,7 +289,7 @@ static int readable(const jobsrv_cursor_t *cursor) {
           !(cursor->flags & SEEN_END));
 }
 
-static void link_cursor(jobsrv__log_t *log, jobsrv_cursor_t *cursor) {
+void jobsrv__cursor_link(jobsrv__log_t *log, jobsrv_cursor_t *cursor) {
   cursor->next = NULL;
   cursor->prev = log->newest;
   if (log->newest != NULL)
@@ -302,7 +306,7 @@ static void link_cursor(jobsrv__log_t *log, jobsrv_cursor_t *cursor) {
   }
 }
 
-static void unlink_cursor(jobsrv__log_t *log, jobsrv_cursor_t *cursor) {
+void jobsrv__cursor_unlink(jobsrv__log_t *log, jobsrv_cursor_t *cursor) {
   if (log->walk == cursor)
     log->walk = cursor->next;
   if (log->fresh == cursor)
@@ -363,6 +367,7 @@ int jobsrv_cursor_attach(jobsrv_cursor_t *cursor,
   cursor->notify = notify;
   cursor->log = log;
   cursor->frame = NULL;
+  cursor->loan = NULL;
   cursor->frame_offset = 0;
   cursor->after = after;
   cursor->flags = 0;
@@ -373,7 +378,7 @@ int jobsrv_cursor_attach(jobsrv_cursor_t *cursor,
   pthread_mutex_lock(&log->lock);
   enter(cursor);
   pthread_mutex_unlock(&log->lock);
-  link_cursor(log, cursor);
+  jobsrv__cursor_link(log, cursor);
   atomic_fetch_add_explicit(&job->lookers, 1, memory_order_relaxed);
   if (readable(cursor))
     jobsrv__log_dirty(log, 0);
@@ -440,7 +445,10 @@ void jobsrv_cursor_detach(jobsrv_cursor_t *cursor) {
   job = log->job;
   JOBSRV__ASSERT_LOOP(job->srv);
   atomic_fetch_sub_explicit(&job->lookers, 1, memory_order_relaxed);
-  unlink_cursor(log, cursor);
+  if (cursor->loan != NULL)
+    jobsrv__loan_end(cursor);
+  else
+    jobsrv__cursor_unlink(log, cursor);
   drop_frame(cursor);
   if (cursor->chunk != NULL)
     jobsrv__chunk_unref(log, cursor->chunk);

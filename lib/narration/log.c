@@ -40,6 +40,7 @@ void jobsrv__logs_init(jobsrv__logs_t *logs, jobsrv_t *srv) {
   logs->srv = srv;
   jobsrv__queue_init(&logs->dirty);
   jobsrv__queue_init(&logs->all);
+  jobsrv__queue_init(&logs->readers);
   jobsrv__queue_init(&logs->ended);
   for (i = 0; i < JOBSRV__LOG_CLASSES; i++)
     jobsrv__queue_init(&logs->live[i]);
@@ -438,7 +439,7 @@ void jobsrv__log_range(const jobsrv_job_t *job,
 void jobsrv__log_dirty(jobsrv__log_t *log, int news) {
   if (news)
     log->news = 1;
-  if (log->first == NULL || log->logs == NULL ||
+  if ((log->first == NULL && log->loans == NULL) || log->logs == NULL ||
       jobsrv__queue_linked(&log->in_dirty))
     return;
   jobsrv__queue_push_back(&log->logs->dirty, &log->in_dirty);
@@ -452,10 +453,17 @@ void jobsrv__logs_flush(jobsrv_t *srv) {
 
   /* what a callback makes dirty has the next turn */
   jobsrv__queue_move(&dirty, &logs->dirty);
-  while ((link = jobsrv__queue_pop(&dirty)) != NULL)
-    jobsrv__cursors_tell(JOBSRV__CONTAINER(link, jobsrv__log_t, in_dirty));
+  while ((link = jobsrv__queue_pop(&dirty)) != NULL) {
+    jobsrv__log_t *log = JOBSRV__CONTAINER(link, jobsrv__log_t, in_dirty);
+
+    jobsrv__loans_tell(log);
+    jobsrv__cursors_tell(log);
+  }
   /* a callback may have closed the server, and the logs with it */
-  if (srv->narration != NULL && !jobsrv__queue_empty(&logs->dirty))
+  if (srv->narration == NULL)
+    return;
+  jobsrv__readers_wake(logs);
+  if (!jobsrv__queue_empty(&logs->dirty))
     jobsrv__turn_wanted(srv);
 }
 

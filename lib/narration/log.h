@@ -23,6 +23,7 @@ typedef struct jobsrv__logs_s {
   jobsrv_t *srv;
   jobsrv__queue_t dirty;     /* logs with something to tell their cursors */
   jobsrv__queue_t all;       /* logs, oldest first */
+  jobsrv__queue_t readers;
   jobsrv__queue_t ended;     /* logs of ended jobs with events, oldest first */
   jobsrv__queue_t live[JOBSRV__LOG_CLASSES];
   _Atomic uint64_t bytes;    /* of all chunks, pinned ones included */

@@ -50,10 +50,11 @@ static void drop_head(jobsrv__log_t *log, jobsrv__chunk_t *with) {
   chunk->next = NULL;
   atomic_store_explicit(&chunk->state, JOBSRV__CHUNK_SEVERED,
                         memory_order_release);
-  pthread_mutex_unlock(&log->lock);
-
+  /* who finds no chunk at all looks here */
   if (events > 0)
     log->trimmed_server_seq = jobsrv__chunk_slot(chunk, events - 1)->server_seq;
+  pthread_mutex_unlock(&log->lock);
+
   log->bytes -= jobsrv__chunk_size(chunk);
   log->events -= events;
   jobsrv__chunk_unref(log, chunk);
