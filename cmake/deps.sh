@@ -36,6 +36,8 @@ nodejs         long   command -v node
 npm            long   command -v npm
 nginx          long   jobsrv_has_daemon nginx
 haproxy        long   jobsrv_has_daemon haproxy
+prometheus     long   command -v promtool
+python3-prometheus-client long /usr/bin/python3 -c "import prometheus_client"
 curl           demo   command -v curl
 clang          ci     command -v clang
 libclang-rt-14-dev ci jobsrv_has_clang_rt

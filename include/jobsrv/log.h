@@ -154,6 +154,12 @@ JOBSRV_EXTERN jobsrv_read_t jobsrv_cursor_next(jobsrv_cursor_t *cursor,
 /* The last seq that was read whole. */
 JOBSRV_EXTERN uint64_t jobsrv_cursor_seq(const jobsrv_cursor_t *cursor);
 
+/*
+ * How many events of the job it has not read whole: those that are gone count,
+ * and so does the end. 0 for a cursor that is detached.
+ */
+JOBSRV_EXTERN uint64_t jobsrv_cursor_lag(const jobsrv_cursor_t *cursor);
+
 /* 1 while the cursor stands inside a frame. */
 JOBSRV_EXTERN int jobsrv_cursor_inside(const jobsrv_cursor_t *cursor);
 

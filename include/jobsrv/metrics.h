@@ -33,10 +33,12 @@
  *   jobsrv_cancel_latency_seconds{operation}  from the request to the end
  *   jobsrv_jobs_refused_total          jobsrv_jobs_expired_total
  *   jobsrv_jobs_abandoned_total        jobsrv_job_retries_total
- *   jobsrv_late_finishes_total         jobsrv_events_total{kind}
- *   jobsrv_events_dropped_total{reason}
+ *   jobsrv_late_finishes_total         jobsrv_progress_ignored_total
+ *   jobsrv_events_total{kind}          jobsrv_events_dropped_total{reason}
+ *   jobsrv_events_trimmed_total        jobsrv_sink_events_dropped_total
+ *   jobsrv_sinks                       jobsrv_open_spans
  *   jobsrv_memory_bytes{pool}          jobsrv_threads{state}
- *   jobsrv_loop_wakes_total{cause}
+ *   jobsrv_draining                    jobsrv_loop_wakes_total{cause}
  *   jobsrv_loop_lag_seconds            how late a timer found the loop
  *
  * All calls belong to the loop thread.

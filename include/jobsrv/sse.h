@@ -99,6 +99,8 @@ typedef struct jobsrv_sse_options_s {
   uint32_t send_buffer;         /* 0: the kernel's; SO_SNDBUF of connections */
   int metrics;                  /* 1: GET /metrics is there, for those who
                                    may: it tells what the server does */
+  const char *metrics_token;    /* NULL: none; a bearer token for GET /metrics
+                                   and nothing else, besides bearer_token */
 } jobsrv_sse_options_t;
 
 static inline void jobsrv_sse_options_init(jobsrv_sse_options_t *options) {
@@ -344,9 +346,13 @@ JOBSRV_EXTERN void jobsrv_sse_stats(const jobsrv_sse_t *sse,
  *   jobsrv_http_connections              jobsrv_http_sent_bytes_total
  *   jobsrv_http_connections_accepted_total
  *   jobsrv_http_connections_refused_total
- *   jobsrv_http_accept_pauses_total
- *   jobsrv_watchers                      jobsrv_streams_opened_total
- *   jobsrv_stream_ends_total{reason}     jobsrv_stream_bytes_total
+ *   jobsrv_http_connections_limit        jobsrv_http_accept_pauses_total
+ *   jobsrv_http_connections_stalled_total
+ *   jobsrv_watchers                      jobsrv_watchers_limit
+ *   jobsrv_watcher_lag_events            what the slowest has not had yet
+ *   jobsrv_watchers_behind{events}       by that many or more: "1", "10", ...
+ *   jobsrv_streams_opened_total          jobsrv_stream_ends_total{reason}
+ *   jobsrv_stream_bytes_total
  */
 JOBSRV_EXTERN int jobsrv_sse_metrics_write(jobsrv_sse_t *sse,
                                            jobsrv_metrics_format_t format,

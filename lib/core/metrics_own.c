@@ -162,6 +162,17 @@ static void write_stats(jobsrv_metrics_t *to, const jobsrv_stats_t *stats) {
   write_counter(to, "jobsrv_late_finishes",
                 "Abandoned attempts that let go after all.",
                 stats->late_finishes);
+  write_counter(to, "jobsrv_progress_ignored",
+                "Reports of progress that went back inside a phase.",
+                stats->progress_ignored);
+}
+
+static void write_gauge(jobsrv_metrics_t *to,
+                        const char *name,
+                        const char *help,
+                        uint64_t value) {
+  (void) jobsrv_metrics_family(to, JOBSRV_METRIC_GAUGE, name, NULL, help);
+  (void) jobsrv_metrics_u64(to, NULL, 0, value);
 }
 
 static void write_resources(const jobsrv_t *srv,
@@ -176,6 +187,10 @@ static void write_resources(const jobsrv_t *srv,
                                "Threads for operations; lost ones are stuck.");
   write_of(to, "state", "usable", stats->threads - stats->lost_threads);
   write_of(to, "state", "lost", stats->lost_threads);
+  write_gauge(to, "jobsrv_open_spans", "Spans that have begun and not ended.",
+              stats->open_spans);
+  write_gauge(to, "jobsrv_draining", "1 while the server takes no new work.",
+              (uint64_t) jobsrv_draining(srv));
   (void) jobsrv_metrics_family(to, JOBSRV_METRIC_COUNTER, "jobsrv_loop_wakes",
                                NULL, "What has woken the loop.");
   write_of(to, "cause", "mail", stats->wakes);

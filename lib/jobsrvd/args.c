@@ -19,6 +19,7 @@ typedef struct given_s {
   jobsrvd_settings_t *settings;
   const char *config;
   const char *token_file;
+  const char *metrics_token_file;
 } given_t;
 
 /* Takes the value of one option; 0, or -1 after a complaint. */
@@ -97,6 +98,18 @@ static int on_token_file(given_t *given, const char *value) {
   return 0;
 }
 
+static int on_metrics(given_t *given, const char *value) {
+  (void) value;
+  given->settings->sse.metrics = 1;
+  return 0;
+}
+
+static int on_metrics_token_file(given_t *given, const char *value) {
+  given->settings->sse.metrics = 1;
+  given->metrics_token_file = value;
+  return 0;
+}
+
 static int on_console(given_t *given, const char *value) {
   return jobsrvd_console_form(&given->settings->console, "--console", value);
 }
@@ -155,6 +168,10 @@ static const struct option {
     "one of the limits below; may be repeated" },
   { "--token-file", "FILE", on_token_file,
     "ask for the bearer token on its first line" },
+  { "--metrics", NULL, on_metrics,
+    "serve GET /metrics, to who has the token if there is" },
+  { "--metrics-token-file", "FILE", on_metrics_token_file,
+    "the same, with a token that is good for nothing else" },
   { "--console", "LAYOUT", on_console,
     "narration on standard error: text, json,\n"
     "                         brackets, block, logfmt, message or none" },
@@ -249,7 +266,11 @@ int jobsrvd_args_read(jobsrvd_settings_t *settings, int argc, char **argv) {
   if (given.config != NULL && jobsrvd_config_load(settings, given.config) != 0)
     return USAGE;
   if (given.token_file != NULL &&
-      jobsrvd_token_read(settings, given.token_file) != 0)
+      jobsrvd_token_read(&settings->token, given.token_file) != 0)
+    return USAGE;
+  if (given.metrics_token_file != NULL &&
+      jobsrvd_token_read(&settings->metrics_token,
+                         given.metrics_token_file) != 0)
     return USAGE;
   if (settings->listen.count == 0 && settings->inherited.count == 0)
     jobsrvd_list_add(&settings->listen, default_address);

@@ -4,6 +4,7 @@
 
 #include "console.h"
 #include "demo_ops.h"
+#include "figures.h"
 #include "logs.h"
 #include "program.h"
 
@@ -33,6 +34,7 @@ typedef struct running_s {
   jobsrv_t *srv;
   jobsrv_sse_t *sse;
   jobsrv_sink_t *log_file; /* NULL: none */
+  jobsrvd_figures_t figures;
   uv_signal_t signals[3];
   int n_signals; /* initialised */
   int asked;     /* signals seen */
@@ -113,6 +115,9 @@ static int add_transport(running_t *running,
   options.allow_hosts = (const char *const *) settings->allow_hosts.items;
   options.allow_origins = (const char *const *) settings->allow_origins.items;
   options.bearer_token = settings->token;
+  options.metrics_token = settings->metrics_token;
+  if (options.metrics)
+    jobsrvd_figures_add(&running->figures, running->srv);
   return jobsrv_sse_new(&running->sse, running->srv, &options);
 }
 

@@ -33,6 +33,8 @@ void jobsrvd_settings_free(jobsrvd_settings_t *settings) {
   settings->programs = NULL;
   free(settings->token);
   settings->token = NULL;
+  free(settings->metrics_token);
+  settings->metrics_token = NULL;
   jobsrvd_logs_free(&settings->logs);
 }
 
@@ -194,7 +196,7 @@ char *jobsrvd_read_file(const char *path, size_t max, size_t *len) {
   return text;
 }
 
-int jobsrvd_token_read(jobsrvd_settings_t *settings, const char *path) {
+int jobsrvd_token_read(char **token, const char *path) {
   struct stat info;
   char *text;
   size_t len;
@@ -215,8 +217,8 @@ int jobsrvd_token_read(jobsrvd_settings_t *settings, const char *path) {
                      "characters",
                      path, (int) MAX_TOKEN);
   else {
-    free(settings->token);
-    settings->token = text;
+    free(*token);
+    *token = text;
     return 0;
   }
   free(text);

@@ -67,6 +67,7 @@ typedef struct jobsrvd_settings_s {
   jobsrv_sse_options_t sse;
   uint64_t limits_given;       /* bit of each limit of the command line */
   char *token;                 /* NULL: none is asked for */
+  char *metrics_token;         /* NULL: there is no other for them */
   int demo;
   jobsrvd_console_t console;
   jobsrvd_logs_t logs;
@@ -98,7 +99,10 @@ JOBSRV_PRINTF(1, 2) void jobsrvd_complain(const char *format, ...);
 /* The bytes of a file, ended by a NUL; NULL after a complaint. */
 char *jobsrvd_read_file(const char *path, size_t max, size_t *len);
 
-/* Reads the token from the first line of a file; 0, or -1 after a complaint. */
-int jobsrvd_token_read(jobsrvd_settings_t *settings, const char *path);
+/*
+ * Reads a token from the first line of a file, in place of the one that is
+ * there; 0, or -1 after a complaint.
+ */
+int jobsrvd_token_read(char **token, const char *path);
 
 #endif /* JOBSRVD_SETTINGS_H */

@@ -274,6 +274,16 @@ uint64_t jobsrv_cursor_seq(const jobsrv_cursor_t *cursor) {
   return cursor->after;
 }
 
+uint64_t jobsrv_cursor_lag(const jobsrv_cursor_t *cursor) {
+  const jobsrv__log_t *log = cursor->log;
+
+  if (log == NULL)
+    return 0;
+  if (log->logs != NULL)
+    JOBSRV__ASSERT_LOOP(log->logs->srv);
+  return log->job->seq - cursor->after;
+}
+
 int jobsrv_cursor_inside(const jobsrv_cursor_t *cursor) {
   return (cursor->flags & INSIDE) != 0 || cursor->frame_offset > 0;
 }

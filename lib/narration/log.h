@@ -31,6 +31,7 @@ typedef struct jobsrv__logs_s {
   char id_head[24];          /* "id: <boot>-" */
   uint32_t id_head_len;
   uint64_t numbered[JOBSRV_KIND_MAX]; /* events, so far */
+  uint64_t trimmed;          /* of them, to keep within bounds */
 } jobsrv__logs_t;
 
 /* The logs of a server. */

@@ -2,7 +2,7 @@
 
 #include "narration/metrics.h"
 
-#include "narration/narration.h"
+#include "narration/sink.h"
 
 static void write_of(jobsrv_metrics_t *to,
                      const char *name,
@@ -11,6 +11,28 @@ static void write_of(jobsrv_metrics_t *to,
   const jobsrv_metric_label_t label = { name, text };
 
   (void) jobsrv_metrics_u64(to, &label, 1, value);
+}
+
+static void write_sinks(const jobsrv__narration_t *narration,
+                        jobsrv_metrics_t *to) {
+  const jobsrv__queue_t *head = &narration->sinks;
+  const jobsrv__queue_t *link = head->next;
+  uint64_t lost = narration->lost;
+  uint64_t n = 0;
+
+  for (; link != head; link = link->next) {
+    if (link == &narration->mark)
+      continue;
+    lost += jobsrv_sink_dropped(JOBSRV__CONTAINER(link, jobsrv_sink_t, link));
+    n++;
+  }
+  (void) jobsrv_metrics_family(to, JOBSRV_METRIC_GAUGE, "jobsrv_sinks", NULL,
+                               "Sinks that events go to.");
+  (void) jobsrv_metrics_u64(to, NULL, 0, n);
+  (void) jobsrv_metrics_family(to, JOBSRV_METRIC_COUNTER,
+                               "jobsrv_sink_events_dropped", NULL,
+                               "Events that some sink could not keep.");
+  (void) jobsrv_metrics_u64(to, NULL, 0, lost);
 }
 
 static void on_collect(jobsrv_collector_t *collector, jobsrv_metrics_t *to) {
@@ -32,6 +54,11 @@ static void on_collect(jobsrv_collector_t *collector, jobsrv_metrics_t *to) {
   write_of(to, "reason", "no_room", srv->stats.dropped);
   write_of(to, "reason", "late", srv->stats.late_events);
   write_of(to, "reason", "no_job", srv->stats.unrouted);
+  (void) jobsrv_metrics_family(to, JOBSRV_METRIC_COUNTER,
+                               "jobsrv_events_trimmed", NULL,
+                               "Events that logs have lost to their bounds.");
+  (void) jobsrv_metrics_u64(to, NULL, 0, narration->logs.trimmed);
+  write_sinks(narration, to);
 }
 
 void jobsrv__narration_metrics_add(jobsrv__narration_t *narration) {

@@ -29,6 +29,7 @@ struct jobsrv__narration_s {
   unsigned int holds;         /* by whoever comes back to it after a callback */
   int closed;                 /* freed with the last of them */
   jobsrv_collector_t collector; /* metrics.c */
+  uint64_t lost;              /* by sinks that were removed */
   unsigned int progress_sinks; /* that want progress */
   jobsrv__queue_t progressed; /* whose newest progress no sink has seen */
   jobsrv_turn_t progress_turn;

@@ -274,6 +274,7 @@ void jobsrv_sink_remove(jobsrv_sink_t *sink) {
   jobsrv__narration_t *narration = sink->narration;
 
   JOBSRV__ASSERT_LOOP(narration->logs.srv);
+  narration->lost += jobsrv_sink_dropped(sink);
   jobsrv__queue_remove(&sink->link);
   sink->removed = 1;
   count_in(narration);

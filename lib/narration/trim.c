@@ -57,6 +57,7 @@ static void drop_head(jobsrv__log_t *log, jobsrv__chunk_t *with) {
 
   log->bytes -= jobsrv__chunk_size(chunk);
   log->events -= events;
+  log->logs->trimmed += events;
   jobsrv__chunk_unref(log, chunk);
 }
 
@@ -92,6 +93,7 @@ static int cut_down(jobsrv__log_t *log) {
   log->events++;
   drop_head(log, to);
   log->trimmed_server_seq = trimmed;
+  log->logs->trimmed--; /* the newest is still there */
   log->next_size = JOBSRV__CHUNK_MIN;
   return 1;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "sse/api.h"
+#include "sse/metrics.h"
+#include "sse/route_table.h"
 
 #include <string.h>
 
@@ -56,6 +58,29 @@ int jobsrv__auth_host(jobsrv__request_t *request) {
   return 0;
 }
 
+static int is_metrics(const jobsrv__request_t *request) {
+  return request->route != NULL && request->route->handler == jobsrv__metrics;
+}
+
+static int is_asked_for(const jobsrv__request_t *request) {
+  const jobsrv_sse_t *sse = request->sse;
+
+  if (request->has_ticket)
+    return 0;
+  return sse->token != NULL ||
+         (sse->metrics_token != NULL && is_metrics(request));
+}
+
+/* Both are compared, whichever it is. */
+static int is_right(const jobsrv__request_t *request, jobsrv__span_t given) {
+  const jobsrv_sse_t *sse = request->sse;
+  int is_one = sse->token != NULL && jobsrv__token_matches(given, sse->token);
+  int is_other = is_metrics(request) && sse->metrics_token != NULL &&
+                 jobsrv__token_matches(given, sse->metrics_token);
+
+  return is_one || is_other;
+}
+
 int jobsrv__auth_token(jobsrv__request_t *request) {
   jobsrv__problem_t problem = {
     .status = 401,
@@ -63,11 +88,10 @@ int jobsrv__auth_token(jobsrv__request_t *request) {
     .header_name = "WWW-Authenticate",
     .header_value = "Bearer",
   };
-  const char *token = request->sse->token;
   jobsrv__span_t given;
   size_t count = 0;
 
-  if (token == NULL || request->has_ticket)
+  if (!is_asked_for(request))
     return 1;
   given = jobsrv__request_header(request, "authorization", &count);
   if (count == 1 && given.len > 7 &&
@@ -75,7 +99,7 @@ int jobsrv__auth_token(jobsrv__request_t *request) {
     given = jobsrv__span(given.data + 7, given.len - 7);
     while (given.len > 0 && *given.data == ' ')
       given = jobsrv__span(given.data + 1, given.len - 1);
-    if (jobsrv__token_matches(given, token))
+    if (is_right(request, given))
       return 1;
   }
   jobsrv__respond_problem(request, &problem, "%s",

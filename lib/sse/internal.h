@@ -108,6 +108,7 @@ struct jobsrv_sse_s {
   jobsrv_hook_t holds_hook;
   char *token;
   size_t token_len;
+  char *metrics_token;
   jobsrv_sse_close_cb close_cb;
   void *close_data;
   uint8_t is_part_done;

@@ -4,6 +4,7 @@
 
 #include "sse/api.h"
 #include "sse/authorise.h"
+#include "sse/lag.h"
 #include "sse/route_table.h"
 
 /* ---- counting ---- */
@@ -108,7 +109,24 @@ static void write_ends(const jobsrv_sse_t *sse, jobsrv_metrics_t *to) {
   }
 }
 
-static void write_stats(const jobsrv_sse_t *sse, jobsrv_metrics_t *to) {
+static void write_behind(const jobsrv__lag_t *lag, jobsrv_metrics_t *to) {
+  static const char *const steps[JOBSRV__LAG_STEPS] = { "1", "10", "100",
+                                                        "1000", "10000" };
+
+  (void) jobsrv_metrics_family(to, JOBSRV_METRIC_GAUGE,
+                               "jobsrv_watchers_behind", NULL,
+                               "Streams that have not had that many events "
+                               "of their jobs yet, or more.");
+  for (size_t i = 0; i < JOBSRV__LAG_STEPS; i++) {
+    const jobsrv_metric_label_t label = { "events", steps[i] };
+
+    (void) jobsrv_metrics_u64(to, &label, 1, lag->behind[i]);
+  }
+}
+
+static void write_stats(const jobsrv_sse_t *sse,
+                        const jobsrv__lag_t *lag,
+                        jobsrv_metrics_t *to) {
   const jobsrv_sse_stats_t *stats = &sse->stats;
   const struct {
     jobsrv_metric_type_t type;
@@ -119,18 +137,26 @@ static void write_stats(const jobsrv_sse_t *sse, jobsrv_metrics_t *to) {
   } table[] = {
     { JOBSRV_METRIC_GAUGE, "jobsrv_watchers", NULL, "Streams that are open.",
       stats->streams },
+    { JOBSRV_METRIC_GAUGE, "jobsrv_watchers_limit", NULL,
+      "How many streams there may be.", sse->options.max_streams },
+    { JOBSRV_METRIC_GAUGE, "jobsrv_watcher_lag_events", NULL,
+      "Events that the stream furthest behind has not had yet.", lag->most },
     { JOBSRV_METRIC_COUNTER, "jobsrv_streams_opened", NULL,
       "Streams that were opened.", stats->streams_opened },
     { JOBSRV_METRIC_COUNTER, "jobsrv_stream_bytes", "bytes",
-      "What streams that are over have sent.", sse->metrics.stream_bytes },
+      "What streams have sent.", sse->metrics.stream_bytes + lag->bytes },
     { JOBSRV_METRIC_GAUGE, "jobsrv_http_connections", NULL,
       "Connections that are open.", stats->connections },
+    { JOBSRV_METRIC_GAUGE, "jobsrv_http_connections_limit", NULL,
+      "How many connections there may be.", sse->max_connections },
     { JOBSRV_METRIC_COUNTER, "jobsrv_http_connections_accepted", NULL,
       "Connections that were accepted.", stats->accepted },
     { JOBSRV_METRIC_COUNTER, "jobsrv_http_connections_refused", NULL,
       "Connections over the limit.", stats->refused },
     { JOBSRV_METRIC_COUNTER, "jobsrv_http_accept_pauses", NULL,
       "Times that there were no descriptors.", stats->accept_pauses },
+    { JOBSRV_METRIC_COUNTER, "jobsrv_http_connections_stalled", NULL,
+      "Connections that were cut for not reading.", stats->stalled },
     { JOBSRV_METRIC_COUNTER, "jobsrv_http_sent_bytes", "bytes",
       "What connections have sent.", stats->bytes_sent },
   };
@@ -144,9 +170,12 @@ static void write_stats(const jobsrv_sse_t *sse, jobsrv_metrics_t *to) {
 
 static void on_collect(jobsrv_collector_t *collector, jobsrv_metrics_t *to) {
   const jobsrv_sse_t *sse = collector->data;
+  jobsrv__lag_t lag;
 
+  jobsrv__lag_look(sse, &lag);
   write_requests(sse, to);
-  write_stats(sse, to);
+  write_stats(sse, &lag, to);
+  write_behind(&lag, to);
   write_ends(sse, to);
 }
 

@@ -112,7 +112,8 @@ static int options_read(jobsrv_sse_options_t *to,
     to->prefix = "/v1";
   if (!prefix_ok(to->prefix))
     return UV_EINVAL;
-  if (to->bearer_token != NULL && !token_ok(to->bearer_token))
+  if ((to->bearer_token != NULL && !token_ok(to->bearer_token)) ||
+      (to->metrics_token != NULL && !token_ok(to->metrics_token)))
     return UV_EINVAL;
   if (jobsrv__origins_check(to->allow_origins, to->cors_credentials) != 0)
     return UV_EINVAL;
@@ -155,9 +156,11 @@ static int list_copy(const jobsrv_alloc_t *alloc,
 static int copy_texts(jobsrv_sse_t *sse, const jobsrv_sse_options_t *options) {
   sse->prefix = jobsrv__strdup(sse->alloc, options->prefix);
   sse->token = jobsrv__strdup(sse->alloc, options->bearer_token);
+  sse->metrics_token = jobsrv__strdup(sse->alloc, options->metrics_token);
   sse->scratch = jobsrv__malloc(sse->alloc, JOBSRV__FRAMES_MAX);
   if (sse->prefix == NULL || sse->scratch == NULL ||
       (sse->token == NULL && options->bearer_token != NULL) ||
+      (sse->metrics_token == NULL && options->metrics_token != NULL) ||
       list_copy(sse->alloc, options->allow_hosts, &sse->allow_hosts) != 0 ||
       list_copy(sse->alloc, options->allow_origins, &sse->allow_origins) != 0)
     return UV_ENOMEM;
@@ -168,6 +171,7 @@ static int copy_texts(jobsrv_sse_t *sse, const jobsrv_sse_options_t *options) {
   /* the caller's own are not ours to keep */
   sse->options.prefix = sse->prefix;
   sse->options.bearer_token = sse->token;
+  sse->options.metrics_token = sse->metrics_token;
   sse->options.allow_hosts = NULL;
   sse->options.allow_origins = NULL;
   return 0;
@@ -176,6 +180,7 @@ static int copy_texts(jobsrv_sse_t *sse, const jobsrv_sse_options_t *options) {
 static void free_texts(jobsrv_sse_t *sse) {
   jobsrv__free(sse->alloc, sse->prefix);
   jobsrv__free(sse->alloc, sse->token);
+  jobsrv__free(sse->alloc, sse->metrics_token);
   jobsrv__free(sse->alloc, sse->scratch);
   list_free(sse->alloc, sse->allow_hosts);
   list_free(sse->alloc, sse->allow_origins);

@@ -276,6 +276,103 @@ static void events_are_counted_by_kind(void **state) {
               0);
 }
 
+/* The log keeps what is in its last chunk, and may keep some before it. */
+static void events_that_a_log_has_lost_are_counted(void **state) {
+  jobsrv_job_info_t info = { .size = sizeof(info) };
+  jobsrv_job_t *job;
+
+  (void) state;
+  memset(&f, 0, sizeof(f));
+  f.options.max_events_per_job = 16;
+  fixture_open(&f);
+  job = fixture_begin(&f);
+  assert_value("jobsrv_events_trimmed_total", 0);
+  for (int i = 0; i < 500; i++)
+    jobsrv_info(job, "say", "%d", i);
+  jobsrv_job_info(job, &info);
+  assert_true(info.first_seq > 400);
+  assert_value("jobsrv_events_trimmed_total", (double) info.first_seq - 1);
+  fixture_close(&f);
+}
+
+static void what_is_cut_down_to_one_event_has_lost_the_others(void **state) {
+  jobsrv_job_info_t info = { .size = sizeof(info) };
+  jobsrv_job_t *job;
+
+  (void) state;
+  memset(&f, 0, sizeof(f));
+  f.options.max_bytes_total = 1;
+  fixture_open(&f);
+  job = fixture_begin(&f);
+  for (int i = 0; i < 5; i++)
+    jobsrv_info(job, "say", "%d", i);
+  jobsrv_job_info(job, &info);
+  assert_true(info.first_seq > 1);
+  assert_value("jobsrv_events_trimmed_total", (double) info.first_seq - 1);
+  fixture_close(&f);
+}
+
+static void on_no_event(void *self, const jobsrv_event_t *event) {
+  (void) self;
+  (void) event;
+}
+
+static uint64_t seven(const void *self) {
+  (void) self;
+  return 7;
+}
+
+static void what_sinks_have_lost_is_counted_and_not_forgotten(void **state) {
+  static const jobsrv_sink_ops_t ops = { .size = sizeof(ops),
+                                         .event = on_no_event,
+                                         .dropped = seven };
+  jobsrv_sink_t *first;
+  jobsrv_sink_t *second;
+
+  (void) state;
+  assert_value("jobsrv_sinks", 0);
+  assert_ok(jobsrv_sink_add(f.srv, &ops, NULL, NULL, &first));
+  assert_ok(jobsrv_sink_add(f.srv, &ops, NULL, NULL, &second));
+  assert_value("jobsrv_sinks", 2);
+  assert_value("jobsrv_sink_events_dropped_total", 14);
+  jobsrv_sink_remove(first);
+  assert_value("jobsrv_sinks", 1);
+  assert_value("jobsrv_sink_events_dropped_total", 14);
+  jobsrv_sink_remove(second);
+  assert_value("jobsrv_sink_events_dropped_total", 14);
+}
+
+static void progress_that_goes_back_is_counted(void **state) {
+  jobsrv_job_t *job = fixture_begin(&f);
+
+  (void) state;
+  assert_ok(jobsrv_progressed(job, 5, 10));
+  run_turns(&f.loop, 3);
+  assert_value("jobsrv_progress_ignored_total", 0);
+  (void) jobsrv_progressed(job, 4, 10);
+  run_turns(&f.loop, 3);
+  assert_value("jobsrv_progress_ignored_total", 1);
+}
+
+static void open_spans_and_the_drain_are_told(void **state) {
+  jobsrv_job_t *job = fixture_begin(&f);
+  const jobsrv_span_options_t options = { .name = "part",
+                                          .level = JOBSRV_INFO };
+  jobsrv_span_t span;
+
+  (void) state;
+  assert_value("jobsrv_open_spans", 0);
+  assert_value("jobsrv_draining", 0);
+  assert_ok(jobsrv_span_begin_with(&span, job, &options));
+  run_turns(&f.loop, 3);
+  assert_value("jobsrv_open_spans", 1);
+  assert_ok(jobsrv_span_end(&span, JOBSRV_SPAN_OK, NULL));
+  run_turns(&f.loop, 3);
+  assert_value("jobsrv_open_spans", 0);
+  assert_ok(jobsrv_drain(f.srv, 1000, NULL, NULL));
+  assert_value("jobsrv_draining", 1);
+}
+
 /* ---- the formats ---- */
 
 static void both_formats_keep_their_rules(void **state) {
@@ -452,6 +549,11 @@ static const struct CMUnitTest tests[] = {
   CASE(a_time_counts_in_the_first_bucket_that_holds_it),
   cmocka_unit_test(how_late_a_timer_finds_the_loop_is_measured),
   CASE(events_are_counted_by_kind),
+  cmocka_unit_test(events_that_a_log_has_lost_are_counted),
+  cmocka_unit_test(what_is_cut_down_to_one_event_has_lost_the_others),
+  CASE(what_sinks_have_lost_is_counted_and_not_forgotten),
+  CASE(progress_that_goes_back_is_counted),
+  CASE(open_spans_and_the_drain_are_told),
   CASE(both_formats_keep_their_rules),
   CASE(who_takes_it_may_stop_it),
   CASE(the_host_adds_its_own),

@@ -594,6 +594,48 @@ class Alone(unittest.TestCase):
         self.assertEqual(200, daemon.call("GET", "/health")[0])
         self.assertEqual(0, daemon.stop())
 
+    def scrape(self, daemon, token=None):
+        client = daemon.connect()
+        headers = {"Authorization": "Bearer " + token} if token else {}
+        client.request("GET", "/metrics", headers=headers)
+        answer = client.getresponse()
+        text = answer.read().decode()
+        client.close()
+        return answer.status, text
+
+    def test_metrics_are_there_when_they_are_asked_for(self):
+        daemon = self.start("--demo", "--log=none")
+        self.assertEqual(404, self.scrape(daemon)[0])
+        self.assertEqual(0, daemon.stop())
+        daemon = self.start("--demo", "--log=none", "--metrics")
+        daemon.until(daemon.submit("echo", lines=[]), "completed")
+        status, text = self.scrape(daemon)
+        self.assertEqual(200, status)
+        self.assertIn('\njobsrv_jobs_finished_total{operation="echo",'
+                      'outcome="completed"} 1\n', text)
+        for name in ("start_time_seconds", "cpu_seconds_total", "open_fds",
+                     "resident_memory_bytes", "virtual_memory_bytes",
+                     "max_fds"):
+            value = re.search(r"^process_%s (\S+)$" % name, text, re.M)
+            self.assertIsNotNone(value, (name, text))
+            self.assertGreater(float(value.group(1)), 0)
+        started = re.search(r"^process_start_time_seconds (\S+)$", text, re.M)
+        self.assertAlmostEqual(time.time(), float(started.group(1)), delta=60)
+        self.assertEqual(0, daemon.stop())
+
+    def test_a_token_may_be_good_for_metrics_alone(self):
+        token = self.path("token", "s3cret")
+        other = self.path("other", "scr4pe\n")
+        daemon = self.start("--demo", "--log=none", "--token-file", token,
+                            "--metrics-token-file", other)
+        self.assertEqual(401, self.scrape(daemon)[0])
+        self.assertEqual(401, self.scrape(daemon, "scr4p")[0])
+        self.assertEqual(200, self.scrape(daemon, "scr4pe")[0])
+        self.assertEqual(200, self.scrape(daemon, "s3cret")[0])
+        self.assertEqual(401, daemon.call("GET", "/v1/jobs", None, {
+            "Authorization": "Bearer scr4pe"})[0])
+        self.assertEqual(0, daemon.stop())
+
     def test_hosts_and_origins_can_be_allowed(self):
         config = self.path("c.json", '{"allow_hosts": ["one.example"]}')
         daemon = self.start("--demo", "--log=none", "--config", config,

@@ -17,6 +17,7 @@ static int setup(void **state) {
   (void) state;
   memset(&w, 0, sizeof(w));
   w.options.metrics = 1;
+  w.options.send_buffer = 4096;
   world_open(&w);
   peer_open(&peer, w.port);
   return 0;
@@ -162,6 +163,92 @@ static void streams_are_counted_with_why_they_ended(void **state) {
   watcher_free(watcher);
 }
 
+static void say(jobsrv_job_t *job, int n) {
+  for (int i = 0; i < n; i++)
+    assert_ok(jobsrv_narrate(job, "step", "%d of %d", i, n));
+}
+
+/* Two that are not read from, and so are behind by whatever comes. */
+static void how_far_streams_are_behind_is_told(void **state) {
+  static char long_text[16 * 1024];
+  jobsrv_job_t *job = post_job(&w, &peer, "work");
+  watcher_t *slow = watcher_open(&w, 4096);
+  watcher_t *fast = watcher_open(&w, 0);
+  double bytes;
+
+  (void) state;
+  memset(long_text, 'x', sizeof(long_text) - 1);
+  watcher_ask(slow, job, 1, "", "");
+  run_turns(&w.f.loop, 5);
+  assert_value("jobsrv_watcher_lag_events", 0);
+  assert_value("jobsrv_watchers_behind{events=\"1\"}", 0);
+  bytes = exposition_value(metrics(""), "jobsrv_stream_bytes_total");
+  assert_true(bytes > 100);
+  for (int i = 0; i < 400; i++)
+    assert_ok(jobsrv_narrate(job, "step", "%s", long_text));
+  run_turns(&w.f.loop, 5);
+  say(job, 20);
+  watcher_ask(fast, job, 1, "?after=420", "");
+  run_turns(&w.f.loop, 5);
+  exposition_check(metrics(""), 0);
+  assert_value("jobsrv_watchers", 2);
+  assert_true(exposition_value(answer_body(&peer),
+                               "jobsrv_watcher_lag_events") >= 20);
+  assert_value("jobsrv_watchers_behind{events=\"1\"}", 1);
+  assert_value("jobsrv_watchers_behind{events=\"10\"}", 1);
+  assert_value("jobsrv_watchers_behind{events=\"10000\"}", 0);
+  assert_true(exposition_value(metrics(""), "jobsrv_stream_bytes_total") >
+              bytes);
+  watcher_free(slow);
+  watcher_free(fast);
+}
+
+static void many_jobs_on_one_stream_are_behind_by_the_sum(void **state) {
+  static char long_text[16 * 1024];
+  jobsrv_job_t *first = post_job(&w, &peer, "work");
+  jobsrv_job_t *second = post_job(&w, &peer, "work");
+  char a[JOBSRV_ID_SIZE];
+  char b[JOBSRV_ID_SIZE];
+  char text[400];
+  peer_t slow;
+  double all;
+
+  (void) state;
+  memset(long_text, 'x', sizeof(long_text) - 1);
+  peer_open(&slow, w.port);
+  snprintf(text, sizeof(text), "GET /v1/stream?jobs=%s,%s HTTP/1.1\r\n"
+           "Host: localhost\r\n\r\n", jobsrv_job_id(first, a),
+           jobsrv_job_id(second, b));
+  peer_send(&slow, text);
+  run_turns(&w.f.loop, 5);
+  assert_value("jobsrv_watchers", 1);
+  assert_value("jobsrv_watcher_lag_events", 0);
+  for (int i = 0; i < 600; i++) {
+    assert_ok(jobsrv_narrate(first, "step", "%s", long_text));
+    assert_ok(jobsrv_narrate(second, "step", "%s", long_text));
+  }
+  run_turns(&w.f.loop, 50);
+  all = exposition_value(metrics(""), "jobsrv_watcher_lag_events");
+  assert_true(all >= 1);
+  say(first, 7);
+  say(second, 8);
+  run_turns(&w.f.loop, 50);
+  assert_value("jobsrv_watcher_lag_events", all + 15);
+  peer_close(&slow);
+}
+
+static void limits_in_force_are_told(void **state) {
+  (void) state;
+  memset(&w, 0, sizeof(w));
+  w.options.metrics = 1;
+  w.options.max_connections = 40;
+  world_open(&w);
+  peer_open(&peer, w.port);
+  assert_value("jobsrv_http_connections_limit", 40);
+  assert_value("jobsrv_watchers_limit", 30);
+  (void) teardown(state);
+}
+
 static void serve(jobsrv_sse_request_t *request, void *data) {
   (void) data;
   jobsrv_sse_respond(request, 200, "text/plain", "x", 1);
@@ -219,6 +306,51 @@ static void the_token_is_asked_for(void **state) {
   (void) teardown(state);
 }
 
+static void a_token_of_its_own_opens_it_and_nothing_else(void **state) {
+  (void) state;
+  memset(&w, 0, sizeof(w));
+  w.options.metrics = 1;
+  w.options.bearer_token = "s3cret";
+  w.options.metrics_token = "scr4pe";
+  world_open(&w);
+  peer_open(&peer, w.port);
+  exposition_check(metrics("Authorization: Bearer scr4pe\r\n"), 0);
+  exposition_check(metrics("Authorization: Bearer s3cret\r\n"), 0);
+  assert_int_equal(ask(&w, &peer, "GET /metrics", "", NULL), 401);
+  assert_int_equal(ask(&w, &peer, "GET /metrics",
+                       "Authorization: Bearer scr4p\r\n", NULL), 401);
+  assert_int_equal(ask(&w, &peer, "GET /v1/jobs",
+                       "Authorization: Bearer scr4pe\r\n", NULL), 401);
+  assert_int_equal(ask(&w, &peer, "GET /v1/jobs",
+                       "Authorization: Bearer s3cret\r\n", NULL), 200);
+  (void) teardown(state);
+}
+
+static void its_own_token_is_asked_for_without_another(void **state) {
+  (void) state;
+  memset(&w, 0, sizeof(w));
+  w.options.metrics = 1;
+  w.options.metrics_token = "scr4pe";
+  world_open(&w);
+  peer_open(&peer, w.port);
+  assert_int_equal(ask(&w, &peer, "GET /metrics", "", NULL), 401);
+  exposition_check(metrics("Authorization: Bearer scr4pe\r\n"), 0);
+  assert_int_equal(ask(&w, &peer, "GET /v1/jobs", "", NULL), 200);
+  (void) teardown(state);
+}
+
+static void a_token_of_its_own_is_visible_ascii(void **state) {
+  jobsrv_sse_options_t options;
+  jobsrv_sse_t *sse;
+
+  (void) state;
+  jobsrv_sse_options_init(&options);
+  options.metrics_token = "";
+  assert_int_equal(jobsrv_sse_new(&sse, w.f.srv, &options), UV_EINVAL);
+  options.metrics_token = "a b";
+  assert_int_equal(jobsrv_sse_new(&sse, w.f.srv, &options), UV_EINVAL);
+}
+
 /* ---- several transports, and no route ---- */
 
 static int append(const char *text, size_t len, void *data) {
@@ -256,9 +388,15 @@ static const struct CMUnitTest tests[] = {
   CASE(how_long_an_answer_took_is_measured),
   CASE(what_is_no_request_is_counted_too),
   CASE(streams_are_counted_with_why_they_ended),
+  CASE(how_far_streams_are_behind_is_told),
+  CASE(many_jobs_on_one_stream_are_behind_by_the_sum),
+  cmocka_unit_test(limits_in_force_are_told),
   CASE(routes_of_the_host_are_among_them),
   CASE(the_hook_is_asked),
   cmocka_unit_test(the_token_is_asked_for),
+  cmocka_unit_test(a_token_of_its_own_opens_it_and_nothing_else),
+  cmocka_unit_test(its_own_token_is_asked_for_without_another),
+  CASE(a_token_of_its_own_is_visible_ascii),
   CASE(each_transport_tells_its_own),
 };
 
