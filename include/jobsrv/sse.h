@@ -20,6 +20,8 @@
  *   POST   P/jobs/{id}/answer   input for a job that waits for it
  *   POST   P/jobs/{id}/ticket   lets a page's EventSource watch it: a stream
  *                               with ?ticket= needs no token
+ *   GET    P/openapi.json       all that is served, the host's routes too, as
+ *                               an OpenAPI 3.1 document
  *   GET    /health  /ready      alive; taking work
  *   GET    /metrics             if turned on: what is counted and measured, as
  *                               Prometheus text or OpenMetrics (metrics.h)

@@ -37,7 +37,8 @@ extern "C" {
   XX(CANCEL, "cancel")                                                        \
   XX(ANSWER, "answer")                                                        \
   XX(EVENTS, "events") /* no job: to watch all; each is then READ */          \
-  XX(METRICS, "metrics")
+  XX(METRICS, "metrics")                                                      \
+  XX(DESCRIBE, "describe") /* no job: to read openapi.json */
 
 typedef enum {
 #define XX(name, text) JOBSRV_SSE_##name,

@@ -208,6 +208,7 @@ typedef struct jobsrv_sse_route_s {
   void *data;
   int is_open; /* 1: like /health, for anyone who can connect: no token and no
                   known Host name is asked for */
+  const char *summary; /* NULL: none; told in openapi.json, of UTF-8 */
 } jobsrv_sse_route_t;
 
 static inline void jobsrv_sse_route_init(jobsrv_sse_route_t *route) {
@@ -216,10 +217,11 @@ static inline void jobsrv_sse_route_init(jobsrv_sse_route_t *route) {
 }
 
 /*
- * Adds a route, for the requests that come from now on; texts are copied. A
- * pattern is a path of at most 512 bytes whose segments stand for themselves,
- * are {name} (any one segment that is not empty), or, as the last, "*" (all
- * that is left, nothing too). The prefix is not put before it.
+ * Adds a route, for the requests that come from now on, and to openapi.json;
+ * texts are copied. A pattern is a path of at most 512 bytes whose segments
+ * stand for themselves, are {name} (any one segment that is not empty), or, as
+ * the last, "*" (all that is left, nothing too). The prefix is not put before
+ * it.
  *
  * Of several that fit, the one wins that is more definite in the first segment
  * where they differ: a fixed segment before {name} before "*". A path that only

@@ -10,7 +10,8 @@
 
 static int add(jobsrv_sse_t *sse,
                const jobsrv_sse_middleware_t *ops,
-               void *self) {
+               void *self,
+               int is_hosts) {
   jobsrv__middleware_t *middleware =
       jobsrv__zalloc(sse->alloc, sizeof(*middleware));
 
@@ -18,6 +19,7 @@ static int add(jobsrv_sse_t *sse,
     return UV_ENOMEM;
   middleware->ops = *ops;
   middleware->self = self;
+  middleware->is_hosts = (uint8_t) is_hosts;
   jobsrv__queue_push_back(&sse->chain, &middleware->link);
   return 0;
 }
@@ -45,7 +47,7 @@ int jobsrv__chain_init(jobsrv_sse_t *sse) {
   int err = 0;
 
   for (size_t i = 0; err == 0 && i < sizeof(own) / sizeof(own[0]); i++)
-    err = add(sse, &own[i], NULL);
+    err = add(sse, &own[i], NULL, 0);
   return err;
 }
 
@@ -61,7 +63,15 @@ int jobsrv_sse_use(jobsrv_sse_t *sse,
   if (sse->is_closing)
     return JOBSRV_ECLOSED;
   err = jobsrv__options_read(&mine, sizeof(mine), sizeof(mine), ops);
-  return err != 0 ? err : add(sse, &mine, self);
+  return err != 0 ? err : add(sse, &mine, self, 1);
+}
+
+/* Links are only ever added behind. */
+int jobsrv__chain_has_hosts(const jobsrv_sse_t *sse) {
+  const jobsrv__queue_t *link = jobsrv__queue_back(&sse->chain);
+
+  return link != NULL &&
+         JOBSRV__CONTAINER(link, jobsrv__middleware_t, link)->is_hosts;
 }
 
 void jobsrv__chain_free(jobsrv_sse_t *sse) {

@@ -10,10 +10,14 @@ struct jobsrv__middleware_s {
   jobsrv__queue_t link;
   jobsrv_sse_middleware_t ops;
   void *self;
+  uint8_t is_hosts;
 };
 
 /* Puts the library's own in. Returns 0 or UV_ENOMEM. */
 int jobsrv__chain_init(jobsrv_sse_t *sse);
+
+/* 1 when the host has added links of its own. */
+int jobsrv__chain_has_hosts(const jobsrv_sse_t *sse);
 
 /* Closes all, the last first. */
 void jobsrv__chain_free(jobsrv_sse_t *sse);

@@ -256,6 +256,60 @@ static const known_t known[] = {
   { "tags", read_tags, 0, 0, 0, NULL },
 };
 
+/* ---- the same as JSON Schema ---- */
+
+static void put_choice(jobsrv__buf_t *buf, const char *words) {
+  const char *before = "{\"enum\":[\"";
+
+  while (*words != '\0') {
+    size_t n = strcspn(words, ",");
+
+    (void) jobsrv__buf_printf(buf, "%s%.*s\"", before, (int) n, words);
+    before = ",\"";
+    words += n + (words[n] == ',');
+  }
+  (void) jobsrv__buf_puts(buf, "]}");
+}
+
+static void put_schema(jobsrv__buf_t *buf,
+                       const known_t *of,
+                       uint32_t max_tags) {
+  if (of->words != NULL)
+    put_choice(buf, of->words);
+  else if (of->read == read_ms || of->read == read_count)
+    (void) jobsrv__buf_printf(buf,
+                              "{\"type\":\"integer\",\"minimum\":%" PRIu64
+                              ",\"maximum\":%" PRIu64 "}",
+                              of->min, of->max);
+  else if (of->read == read_tags)
+    (void) jobsrv__buf_printf(
+        buf,
+        "{\"type\":\"object\",\"maxProperties\":%" PRIu32
+        ",\"propertyNames\":{\"pattern\":\"^[A-Za-z0-9._-]{1,%d}$\"},"
+        "\"additionalProperties\":{\"type\":\"string\","
+        "\"maxLength\":%d}}",
+        max_tags, KEY_MAX, VALUE_MAX);
+  else if (of->read == read_key)
+    (void) jobsrv__buf_printf(
+        buf, "{\"type\":\"string\",\"minLength\":1,\"maxLength\":%d}",
+        JOBSRV__OPTION_KEY_SIZE - 1);
+  else
+    (void) jobsrv__buf_puts(
+        buf, "{\"type\":\"string\",\"format\":\"date-time\"}");
+}
+
+int jobsrv__job_options_schema(jobsrv__buf_t *buf, uint32_t max_tags) {
+  (void) jobsrv__buf_puts(buf, "{\"type\":\"object\",\"properties\":");
+  for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+    (void) jobsrv__buf_printf(buf, "%c\"%s\":", i > 0 ? ',' : '{',
+                              known[i].name);
+    put_schema(buf, &known[i], max_tags);
+  }
+  return jobsrv__buf_puts(buf, "},\"additionalProperties\":false}");
+}
+
+/* ---- all of them ---- */
+
 static int read_one(const reader_t *reader, const jobsrv__member_t *member) {
   for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
     if (jobsrv__member_is(member, known[i].name))

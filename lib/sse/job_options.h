@@ -4,6 +4,7 @@
 
 /* The member `options` of POST P/jobs. */
 
+#include "base/buf.h"
 #include "jobsrv/operation.h"
 
 /* The longest time that a request may ask for, 366 days. */
@@ -35,6 +36,12 @@ int jobsrv__job_options_read(jobsrv__job_options_t *own,
                              size_t len,
                              uint32_t max_tags,
                              jobsrv_mistake_t *mistake);
+
+/*
+ * Appends the JSON Schema of what is read, made from the same table; what only
+ * stands together is not in it. Returns `buf->failed`.
+ */
+int jobsrv__job_options_schema(jobsrv__buf_t *buf, uint32_t max_tags);
 
 void jobsrv__job_options_free(jobsrv__job_options_t *own,
                               const jobsrv_alloc_t *alloc);

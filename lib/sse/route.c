@@ -3,6 +3,7 @@
 #include "sse/api.h"
 #include "sse/chain.h"
 #include "sse/metrics.h"
+#include "sse/openapi.h"
 #include "sse/route_table.h"
 #include "sse/ticket.h"
 
@@ -23,6 +24,8 @@ int jobsrv__routes_init(jobsrv_sse_t *sse) {
     { .method = "GET", .pattern = "/jobs/{id}/events",
       .handler = jobsrv__jobs_events },
     { .method = "GET", .pattern = "/stream", .handler = jobsrv__jobs_many },
+    { .method = "GET", .pattern = "/openapi.json",
+      .handler = jobsrv__openapi },
     { .method = "POST", .pattern = "/jobs", .handler = jobsrv__jobs_create,
       .head = jobsrv__jobs_precheck },
     { .method = "POST", .pattern = "/jobs/{id}/cancel",

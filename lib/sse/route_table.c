@@ -93,8 +93,8 @@ static int same_paths(const char *a, const char *b) {
 
 /* ---- the table ---- */
 
-static const jobsrv__route_t *next_of(const jobsrv_sse_t *sse,
-                                      const jobsrv__route_t *route) {
+const jobsrv__route_t *jobsrv__routes_next(const jobsrv_sse_t *sse,
+                                           const jobsrv__route_t *route) {
   const jobsrv__queue_t *link =
       route == NULL ? jobsrv__queue_front(&sse->routes)
                     : jobsrv__queue_next(&sse->routes, &route->link);
@@ -102,13 +102,16 @@ static const jobsrv__route_t *next_of(const jobsrv_sse_t *sse,
   return link != NULL ? JOBSRV__CONTAINER(link, jobsrv__route_t, link) : NULL;
 }
 
+int jobsrv__routes_same(const jobsrv__route_t *a, const jobsrv__route_t *b) {
+  return strcmp(a->rank, b->rank) == 0 && same_paths(a->pattern, b->pattern);
+}
+
 static int is_taken(const jobsrv_sse_t *sse, const jobsrv__route_t *route) {
   const jobsrv__route_t *other = NULL;
 
-  while ((other = next_of(sse, other)) != NULL)
+  while ((other = jobsrv__routes_next(sse, other)) != NULL)
     if (strcmp(other->method, route->method) == 0 &&
-        strcmp(other->rank, route->rank) == 0 &&
-        same_paths(other->pattern, route->pattern))
+        jobsrv__routes_same(other, route))
       return 1;
   return 0;
 }
@@ -119,6 +122,7 @@ int jobsrv__routes_add(jobsrv_sse_t *sse,
   size_t prefix_len = strlen(prefix);
   size_t pattern_len = prefix_len + strlen(given->pattern);
   size_t method_len = strlen(given->method);
+  const char *summary = given->summary != NULL ? given->summary : "";
   jobsrv__route_t *route;
   char *text;
   int err;
@@ -129,7 +133,8 @@ int jobsrv__routes_add(jobsrv_sse_t *sse,
     return UV_EINVAL;
   /* no rank is longer than its pattern */
   route = jobsrv__zalloc(sse->alloc, sizeof(*route) + 2 * (pattern_len + 1) +
-                                         method_len + 1);
+                                         method_len + 1 +
+                                         strlen(summary) + 1);
   if (route == NULL)
     return UV_ENOMEM;
   text = (char *) (route + 1);
@@ -140,6 +145,8 @@ int jobsrv__routes_add(jobsrv_sse_t *sse,
   memcpy(text, given->method, method_len + 1);
   route->method = text;
   text += method_len + 1;
+  route->summary = memcpy(text, summary, strlen(summary) + 1);
+  text += strlen(summary) + 1;
   route->rank = text;
   route->metrics = &route->own_metrics;
   route->handler = given->handler;
@@ -245,7 +252,7 @@ jobsrv__found_t jobsrv__routes_find(const jobsrv__request_t *request) {
 
   if (!escapes_ok(request->path))
     return found;
-  while ((route = next_of(request->sse, route)) != NULL) {
+  while ((route = jobsrv__routes_next(request->sse, route)) != NULL) {
     if (!fits(route, request->path))
       continue;
     if (is_better(route, found.any))
@@ -299,7 +306,7 @@ void jobsrv__routes_allow(const jobsrv__request_t *request,
   allow_t allow = { to, cap, 0 };
 
   to[0] = '\0';
-  while ((route = next_of(request->sse, route)) != NULL) {
+  while ((route = jobsrv__routes_next(request->sse, route)) != NULL) {
     if (!is_all && !fits(route, request->path))
       continue;
     list(&allow, route->method);

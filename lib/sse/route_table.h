@@ -23,9 +23,10 @@ struct jobsrv__route_s {
   jobsrv_sse_handler_cb handler;
   jobsrv_sse_head_cb head;
   void *data;
-  const char *method;  /* all three are in the route's own block */
+  const char *method;  /* all four are in the route's own block */
   const char *pattern;
   const char *rank;
+  const char *summary;
   jobsrv__route_metrics_t *metrics; /* its own, that a request writes to */
   jobsrv__route_metrics_t own_metrics;
   uint8_t is_open;
@@ -46,6 +47,13 @@ int jobsrv__routes_add(jobsrv_sse_t *sse,
                        const jobsrv_sse_route_t *route);
 
 void jobsrv__routes_free(jobsrv_sse_t *sse);
+
+/* The one behind `route` in order of adding; NULL: the first, or no more. */
+const jobsrv__route_t *jobsrv__routes_next(const jobsrv_sse_t *sse,
+                                           const jobsrv__route_t *route);
+
+/* 1 when the two fit exactly the same paths. */
+int jobsrv__routes_same(const jobsrv__route_t *a, const jobsrv__route_t *b);
 
 jobsrv__found_t jobsrv__routes_find(const jobsrv__request_t *request);
 
