@@ -4,7 +4,13 @@
 
 #include "base/alloc.h"
 
-enum { SHARE = 256 * 1024 }; /* bytes a turn */
+/* Bytes that a stream may send a turn, so that all together leave the loop
+   time to accept, read and look at its timers. */
+enum {
+  TURN = 8 * 1024 * 1024,
+  SHARE_LEAST = 16 * 1024,
+  SHARE_MOST = 256 * 1024
+};
 
 /* ---- how many watch a job ---- */
 
@@ -118,8 +124,16 @@ static int is_old(const jobsrv__stream_t *stream) {
                        ms * UINT64_C(1000000);
 }
 
+static size_t share_of(const jobsrv__stream_t *stream) {
+  size_t share = TURN / stream->sse->stats.streams;
+
+  if (share > SHARE_MOST)
+    return SHARE_MOST;
+  return share < SHARE_LEAST ? SHARE_LEAST : share;
+}
+
 static void pump(jobsrv__stream_t *stream) {
-  size_t share = SHARE;
+  size_t share = share_of(stream);
   int go_on = jobsrv__stream_send_rest(stream);
 
   while (go_on) {
