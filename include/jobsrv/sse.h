@@ -208,8 +208,8 @@ JOBSRV_EXTERN jobsrv_t *jobsrv_sse_server(const jobsrv_sse_t *sse);
 /*
  * Every problem that this transport answers with: its status, its `code`, and
  * when. Both stay what they are; a host may answer with others (sse_route.h).
- * Those of 429 and 503 have Retry-After. There is no 411: what comes without a
- * length has no body.
+ * Those of 429 and 503 have Retry-After. One that is about a job which the
+ * caller may know of has its job_id.
  */
 #define JOBSRV_SSE_PROBLEM_MAP(XX)                                            \
   XX(400, bad_request, "no proper HTTP, header, or query")                    \
@@ -225,6 +225,7 @@ JOBSRV_EXTERN jobsrv_t *jobsrv_sse_server(const jobsrv_sse_t *sse);
   XX(409, not_cancellable, "the operation does not allow it")                 \
   XX(409, conflict, "unique_key is taken, or the job is in another state")    \
   XX(410, expired, "the job's retention has ended")                           \
+  XX(411, length_required, "a job to be made of no body")                     \
   XX(413, content_too_large, "a body or payload past its limit")              \
   XX(414, uri_too_long, "a request line past its limit")                      \
   XX(415, unsupported_media_type, "the body is not application/json")         \

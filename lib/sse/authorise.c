@@ -84,11 +84,18 @@ static void denied(jobsrv__request_t *request) {
     jobsrv_job_unref(job);
 }
 
+/* From here on the caller knows that there is such a job. */
+static void note_job(jobsrv__request_t *request, const jobsrv_job_t *job) {
+  if (job != NULL)
+    jobsrv_job_id(job, request->job_id);
+}
+
 static void allowed(jobsrv__request_t *request) {
   jobsrv__allowed_cb then = request->asked.then;
   int is_denied = request->asked.is_denied;
   jobsrv_job_t *job = let_go(request);
 
+  note_job(request, job);
   if (is_denied)
     jobsrv__refuse(request, 403, "forbidden", 0,
                    "this is not allowed on this job");
@@ -121,6 +128,7 @@ void jobsrv__authorise(jobsrv__request_t *request,
                        jobsrv_job_t *job,
                        jobsrv__allowed_cb then) {
   if (request->sse->authorise == NULL || request->has_ticket) {
+    note_job(request, job);
     then(request, job);
     return;
   }

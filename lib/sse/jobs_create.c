@@ -23,6 +23,12 @@ int jobsrv__jobs_precheck(jobsrv__request_t *request, void *data) {
     jobsrv__refuse_media(request);
     return 0;
   }
+  if (!request->has_body &&
+      jobsrv__request_header(request, "content-length", NULL).data == NULL) {
+    jobsrv__refuse(request, 411, "length_required", 0,
+                   "a job is made of a body, of Content-Length or in chunks");
+    return 0;
+  }
   if (jobsrv_draining(request->sse->srv)) {
     jobsrv__refuse_draining(request);
     return 0;

@@ -263,6 +263,7 @@ static void ask_next(jobsrv__request_t *request, size_t done);
 /* How many have been allowed is all that is kept meanwhile. */
 static void on_allowed(jobsrv__request_t *request, jobsrv_job_t *job) {
   (void) job;
+  request->job_id[0] = '\0'; /* what may follow is about the next */
   ask_next(request, (size_t) (uintptr_t) request->data);
 }
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Parameters, headers and refusals, which the routes name. */
+/* Parameters, headers and problems, which the routes name. */
 
 typedef struct {
   const char *key;
@@ -92,39 +92,21 @@ static const part_t headers[] = {
     "{'type':'integer','minimum':1}" },
   { "WWW-Authenticate", "always", NULL, "What to come with.",
     "{'type':'string'}" },
+  { "Allow", "always", NULL, "The methods that there are.",
+    "{'type':'string'}" },
 };
 
-typedef struct {
+static const struct {
   int status;
-  const char *codes; /* with commas */
-  const char *header;
-} refusal_t;
-
-static const refusal_t refusals[] = {
-  { 400, "bad_request,bad_json,bad_cursor", NULL },
-  { 401, "unauthorized", "WWW-Authenticate" },
-  { 403, "forbidden", NULL },
-  { 404, "unknown_job,not_found", NULL },
-  { 406, "not_acceptable", NULL },
-  { 408, "timeout", NULL },
-  { 409, "not_cancellable,conflict", NULL },
-  { 410, "expired", NULL },
-  { 411, "length_required", NULL },
-  { 413, "content_too_large", NULL },
-  { 414, "uri_too_long", NULL },
-  { 415, "unsupported_media_type", NULL },
-  { 417, "expectation_failed", NULL },
-  { 421, "misdirected", NULL },
-  { 422, "unknown_operation,invalid_options,idempotency_mismatch,"
-         "invalid_payload", NULL },
-  { 429, "queue_full,rate_limited,too_many_watchers", "Retry-After" },
-  { 431, "header_too_large", NULL },
-  { 500, "internal", NULL },
-  { 501, "not_" "implemented", NULL },
-  { 503, "too_many_jobs,too_many_streams,too_many_connections,draining,"
-         "no_memory,lost_threads,timeout", "Retry-After" },
-  { 505, "version_not_supported", NULL },
+  const char *code;
+  const char *when;
+} problems[] = {
+#define XX(status, code, when) { status, #code, when },
+  JOBSRV_SSE_PROBLEM_MAP(XX)
+#undef XX
 };
+
+enum { PROBLEMS = sizeof(problems) / sizeof(problems[0]) };
 
 /* ---- words ---- */
 
@@ -176,49 +158,70 @@ void jobsrv__doc_put_headers(jobsrv__buf_t *buf) {
   }
 }
 
-/* ---- refusals ---- */
+/* ---- problems ---- */
 
-static void put_codes(jobsrv__buf_t *buf, const char *codes) {
-  const char *before = "[\"";
+/* Where those of the same status, which stand together, end. */
+static size_t group_end(size_t from) {
+  size_t end = from + 1;
 
-  while (*codes != '\0') {
-    size_t len = strcspn(codes, ",");
+  while (end < PROBLEMS && problems[end].status == problems[from].status)
+    end++;
+  return end;
+}
 
-    (void) jobsrv__buf_printf(buf, "%s%.*s\"", before, (int) len, codes);
-    before = ",\"";
-    codes += len + (codes[len] == ',');
+static const char *header_of(int status) {
+  switch (status) {
+  case 401:
+    return "WWW-Authenticate";
+  case 405:
+    return "Allow";
+  case 429:
+  case 503:
+    return "Retry-After";
+  default:
+    return NULL;
   }
-  (void) jobsrv__buf_putc(buf, ']');
 }
 
 /* Links of the host's in the chain have codes of their own. */
-static void put_refusal(const jobsrv_sse_t *sse,
-                        jobsrv__buf_t *buf,
-                        const refusal_t *refusal) {
+static void put_group(const jobsrv_sse_t *sse,
+                      jobsrv__buf_t *buf,
+                      size_t from,
+                      size_t end) {
+  const char *header = header_of(problems[from].status);
+
   (void) jobsrv__buf_putc(buf, '"');
-  put_title(buf, refusal->status);
-  (void) jobsrv__buf_printf(buf, "\":{\"description\":\"%s\",",
-                            jobsrv__status_text(refusal->status));
-  if (refusal->header != NULL)
+  put_title(buf, problems[from].status);
+  (void) jobsrv__buf_puts(buf, "\":{\"description\":\"");
+  for (size_t i = from; i < end; i++)
+    (void) jobsrv__buf_printf(buf, "%s%s: %s.", i > from ? " " : "",
+                              problems[i].code, problems[i].when);
+  (void) jobsrv__buf_puts(buf, "\",");
+  if (header != NULL)
     (void) jobsrv__buf_printf(
         buf,
         "\"headers\":{\"%s\":{\"$ref\":\"#/components/headers/%s\"}},",
-        refusal->header, refusal->header);
+        header, header);
   jobsrv__doc_put(buf, "'content':{'application/problem+json':{'schema':"
                        "{'allOf':[{'$ref':'#/components/schemas/Problem'}],"
                        "'properties':{'status':{'const':");
-  (void) jobsrv__buf_printf(buf, "%d},\"code\":{\"%s\":", refusal->status,
-                            jobsrv__chain_has_hosts(sse) ? "examples"
-                                                         : "enum");
-  put_codes(buf, refusal->codes);
-  (void) jobsrv__buf_puts(buf, "}}}}}}");
+  (void) jobsrv__buf_printf(
+      buf, "%d},\"code\":{\"%s\":", problems[from].status,
+      jobsrv__chain_has_hosts(sse) ? "examples" : "enum");
+  for (size_t i = from; i < end; i++)
+    (void) jobsrv__buf_printf(buf, "%c\"%s\"", i > from ? ',' : '[',
+                              problems[i].code);
+  (void) jobsrv__buf_puts(buf, "]}}}}}}");
 }
 
 void jobsrv__doc_put_problems(const jobsrv_sse_t *sse, jobsrv__buf_t *buf) {
-  for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
-    if (i > 0)
+  size_t end;
+
+  for (size_t from = 0; from < PROBLEMS; from = end) {
+    end = group_end(from);
+    put_group(sse, buf, from, end);
+    if (end < PROBLEMS)
       (void) jobsrv__buf_putc(buf, ',');
-    put_refusal(sse, buf, &refusals[i]);
   }
 }
 
@@ -235,8 +238,8 @@ static int is_listed(int status, const char *const *lists, size_t n) {
 void jobsrv__doc_put_refused(jobsrv__buf_t *buf,
                              const char *const *lists,
                              size_t n) {
-  for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
-    int status = refusals[i].status;
+  for (size_t i = 0; i < PROBLEMS; i = group_end(i)) {
+    int status = problems[i].status;
 
     if (!is_listed(status, lists, n))
       continue;

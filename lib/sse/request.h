@@ -85,6 +85,8 @@ struct jobsrv__request_s {
   char operation_text[JOBSRV__OPERATION_SIZE];
   uint8_t has_ticket;    /* which allows what is asked */
   char principal[JOBSRV__PRINCIPAL_MAX + 1];
+  char job_id[JOBSRV_ID_SIZE]; /* what problems are about; "" for none, or when
+                                  the caller may not know of it */
 
   /* the ids that go with the answer and the job */
   char request_id[JOBSRV__REQUEST_ID_MAX + 1];

@@ -145,6 +145,19 @@ void jobsrv__respond(jobsrv__request_t *request,
   jobsrv__buf_free(&buf);
 }
 
+/* Appends the object; of the job that the request is about, if of no other. */
+static int put_problem(const jobsrv__request_t *request,
+                       const jobsrv__problem_t *problem,
+                       const char *detail,
+                       size_t len,
+                       jobsrv__buf_t *buf) {
+  jobsrv__problem_t told = *problem;
+
+  if (told.job_id == NULL && request->job_id[0] != '\0')
+    told.job_id = request->job_id;
+  return jobsrv__problem_write(buf, &told, detail, len);
+}
+
 void jobsrv__respond_problem(jobsrv__request_t *request,
                              const jobsrv__problem_t *problem,
                              const char *fmt,
@@ -180,7 +193,7 @@ void jobsrv__respond_problem(jobsrv__request_t *request,
                                       strlen(problem->header_value));
   }
   jobsrv__buf_init(&buf, request->sse->alloc, 0);
-  if (jobsrv__problem_write(&buf, problem, detail, (size_t) len) == 0)
+  if (put_problem(request, problem, detail, (size_t) len, &buf) == 0)
     jobsrv__respond(request, problem->status, headers, n,
                     "application/problem+json", buf.data, buf.len);
   else

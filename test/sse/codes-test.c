@@ -7,7 +7,7 @@
 
 #include "world.h"
 
-#include "jobsrv/sse_route.h"
+#include "jobsrv/sse_auth.h"
 
 #include <stdatomic.h>
 
@@ -111,6 +111,11 @@ static void make_408_timeout(void) {
 }
 
 /* ---- 409 ... 421 ---- */
+
+static void make_411_length_required(void) {
+  open_world();
+  ask(&w, &peer, "POST /v1/jobs", JSON_TYPE, NULL);
+}
 
 static void make_409_not_cancellable(void) {
   jobsrv_job_t *job;
@@ -438,6 +443,69 @@ static void expect(int status, const char *code) {
 JOBSRV_SSE_PROBLEM_MAP(XX)
 #undef XX
 
+static void assert_about(const jobsrv_job_t *job) {
+  char want[80];
+  char id[JOBSRV_ID_SIZE];
+
+  snprintf(want, sizeof(want), "\"job_id\":\"%s\"", jobsrv_job_id(job, id));
+  assert_contains(answer_body(&peer), want);
+}
+
+static void a_problem_of_a_job_names_it(void **state) {
+  char line[200];
+  char one[JOBSRV_ID_SIZE];
+  jobsrv_job_t *job;
+
+  (void) state;
+  w.options.max_streams_per_job = 1;
+  open_world();
+  job = fixture_begin(&w.f);
+  ask(&w, &peer, line_of("GET", job, "?wait=0"), "", NULL);
+  assert_problem(&peer, 400, "bad_request");
+  assert_about(job);
+  ask(&w, &peer, line_of("GET", job, "/stream?after=99"), "", NULL);
+  assert_problem(&peer, 400, "bad_cursor");
+  assert_about(job);
+  ask(&w, &peer, line_of("GET", job, "/stream"), "Accept: text/html\r\n",
+      NULL);
+  assert_problem(&peer, 406, "not_acceptable");
+  assert_about(job);
+  ask(&w, &peer, line_of("POST", job, "/cancel"), JSON_TYPE, "{\"a\":1}");
+  assert_problem(&peer, 422, "invalid_payload");
+  assert_about(job);
+  snprintf(line, sizeof(line), "GET /v1/stream?jobs=%s,job-x",
+           jobsrv_job_id(job, one));
+  ask(&w, &peer, line, "", NULL);
+  assert_problem(&peer, 404, "unknown_job");
+  assert_null(strstr(answer_body(&peer), "job_id"));
+}
+
+static jobsrv_sse_grant_t only_read(jobsrv_sse_request_t *request,
+                                    jobsrv_sse_verb_t verb,
+                                    jobsrv_job_t *job,
+                                    void *data) {
+  (void) request;
+  return verb == JOBSRV_SSE_READ && job == data ? JOBSRV_SSE_ALLOW
+                                                : JOBSRV_SSE_DENY;
+}
+
+static void who_may_not_know_of_a_job_is_not_told_its_name(void **state) {
+  jobsrv_job_t *known;
+  jobsrv_job_t *other;
+
+  (void) state;
+  open_world();
+  known = fixture_begin(&w.f);
+  other = fixture_begin(&w.f);
+  jobsrv_sse_authorise(w.sse, only_read, known);
+  ask(&w, &peer, line_of("DELETE", known, ""), "", NULL);
+  assert_problem(&peer, 403, "forbidden");
+  assert_about(known);
+  ask(&w, &peer, line_of("DELETE", other, ""), "", NULL);
+  assert_problem(&peer, 404, "unknown_job");
+  assert_null(strstr(answer_body(&peer), "job_id"));
+}
+
 static void a_host_may_say_when_to_come_again(void **state) {
   static char seconds[] = "17";
 
@@ -453,6 +521,8 @@ static const struct CMUnitTest tests[] = {
 #define XX(status, code, when) CASE(code##_comes_with_##status),
   JOBSRV_SSE_PROBLEM_MAP(XX)
 #undef XX
+  CASE(a_problem_of_a_job_names_it),
+  CASE(who_may_not_know_of_a_job_is_not_told_its_name),
   CASE(a_host_may_say_when_to_come_again),
 };
 

@@ -157,7 +157,7 @@ static const struct {
 } errors[] = {
   { 400, "bad_json", 0, POSTED(JSON_TYPE, "1", "{") },
   { 400, "bad_json", 0, POSTED(JSON_TYPE, "0", "") },
-  { 400, "bad_json", 0, AT("POST", "/v1/jobs", JSON_TYPE) },
+  { 411, "length_required", 0, AT("POST", "/v1/jobs", JSON_TYPE) },
   { 400, "bad_json", 0, POSTED(JSON_TYPE, "13", "{\"a\":1,\"a\":2}") },
   { 400, "bad_json", 0, POSTED(JSON_TYPE, "4", "\"\xff\xff\"") },
   { 400, "bad_cursor", 0, AT("GET", "/v1/jobs?cursor=x", "") },
