@@ -25,7 +25,7 @@ void jobsrv__ready(jobsrv__request_t *request, void *data) {
     return;
   }
   jobsrv_stats(srv, &stats);
-  if (stats.lost_threads >= jobsrv_options(srv)->max_lost_threads) {
+  if (stats.lost_threads > jobsrv_options(srv)->max_lost_threads) {
     jobsrv__refuse(request, 503, "lost_threads", JOBSRV__RETRY_LATER,
                    "too many threads are stuck in operations");
     return;
