@@ -21,6 +21,7 @@ pkg-config     build  command -v pkg-config
 libuv1-dev     build  pkg-config --exists libuv
 libjansson-dev build  pkg-config --exists jansson
 node-llhttp    build  jobsrv_has_llhttp
+zlib1g-dev     build  pkg-config --exists zlib
 libcmocka-dev  check  pkg-config --exists cmocka
 libglib2.0-dev check  pkg-config --exists glib-2.0
 libevent-dev   check  pkg-config --exists libevent

@@ -36,6 +36,14 @@
  *
  * POST P/jobs with one of these types in Accept creates and streams in one.
  *
+ * If the host turns it on (`gzip`), streams of every kind are compressed for
+ * those whose Accept-Encoding asks for it. Each flush can be read at once, and
+ * what is sent as it lies in the log is compressed once for all who are sent
+ * it. It is off because of what it gives away (BREACH): whoever sees how long
+ * a stream's packets are, and can have a text of his own told beside a secret,
+ * learns from the lengths whether the one is in the other. Leave it off where
+ * jobs tell secrets and texts of strangers alike.
+ *
  * P is the prefix. Only operations with `expose` can be created, and jobs with
  * `is_private` cannot be seen.
  */
@@ -103,6 +111,8 @@ typedef struct jobsrv_sse_options_s {
                                    may: it tells what the server does */
   const char *metrics_token;    /* NULL: none; a bearer token for GET /metrics
                                    and nothing else, besides bearer_token */
+  int gzip;                     /* 1: streams are compressed for those who ask
+                                   for it; see above what that gives away */
 } jobsrv_sse_options_t;
 
 static inline void jobsrv_sse_options_init(jobsrv_sse_options_t *options) {
@@ -114,7 +124,8 @@ static inline void jobsrv_sse_options_init(jobsrv_sse_options_t *options) {
  * Makes a transport for `srv`, attached to it as a part: it takes part in
  * drain and close. `options` may be NULL.
  *
- * Returns 0; UV_ENOMEM; JOBSRV_EOPTIONS; UV_EINVAL for a limit out of range, a
+ * Returns 0; UV_ENOMEM; JOBSRV_EOPTIONS; UV_ENOTSUP for `gzip` of a library
+ * that was built without zlib; UV_EINVAL for a limit out of range, a
  * token that is not visible ASCII, an origin that is none, "*" together with
  * cors_credentials, or a prefix that is not "/" and segments of
  * what a URI's path may hold unescaped, at most 128 bytes, without a final "/".
@@ -356,6 +367,13 @@ JOBSRV_EXTERN void jobsrv_sse_stats(const jobsrv_sse_t *sse,
  *   jobsrv_watchers_behind{events}       by that many or more: "1", "10", ...
  *   jobsrv_streams_opened_total          jobsrv_stream_ends_total{reason}
  *   jobsrv_stream_bytes_total
+ *
+ * and, where streams may be compressed, how many pieces were, or were sent once
+ * more; and what they were before and are after it.
+ *
+ *   jobsrv_stream_gzip_pieces_total{how}      how: "made", "shared"
+ *   jobsrv_stream_gzip_plain_bytes_total
+ *   jobsrv_stream_gzip_packed_bytes_total
  */
 JOBSRV_EXTERN int jobsrv_sse_metrics_write(jobsrv_sse_t *sse,
                                            jobsrv_metrics_format_t format,

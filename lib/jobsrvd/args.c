@@ -135,6 +135,12 @@ static int on_journal(given_t *given, const char *value) {
   return jobsrvd_logs_journal(&given->settings->logs);
 }
 
+static int on_gzip(given_t *given, const char *value) {
+  (void) value;
+  given->settings->sse.gzip = 1;
+  return 0;
+}
+
 static int on_demo(given_t *given, const char *value) {
   (void) value;
   given->settings->demo = 1;
@@ -164,6 +170,8 @@ static const struct option {
     "a Host besides localhost and IP addresses" },
   { "--allow-origin", "ORIGIN", on_allow_origin,
     "an Origin besides the Host itself" },
+  { "--gzip", NULL, on_gzip,
+    "compress streams for those who ask for it" },
   { "--limit", "NAME=VALUE", on_limit,
     "one of the limits below; may be repeated" },
   { "--token-file", "FILE", on_token_file,

@@ -66,6 +66,12 @@ int jobsrv__media_weight(jobsrv__span_t accept,
                          const char *type,
                          const char *subtype);
 
+/*
+ * 1 when Accept-Encoding asks for gzip, and for nothing rather: what does not
+ * name it, or is not there, does not.
+ */
+int jobsrv__media_wants_gzip(const jobsrv__request_t *request);
+
 /* ---- the handlers ---- */
 
 int jobsrv__jobs_precheck(jobsrv__request_t *request, void *data);

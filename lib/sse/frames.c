@@ -53,6 +53,17 @@ void jobsrv__chunk_head(char *to, size_t len) {
   memcpy(to, head, JOBSRV_CHUNK_HEAD);
 }
 
+size_t jobsrv__chunk_len(const char *head) {
+  size_t len = 0;
+
+  for (int i = 0; i < JOBSRV_CHUNK_HEAD - 2; i++) {
+    char c = head[i];
+
+    len = len << 4 | (size_t) (c <= '9' ? c - '0' : c - 'a' + 10);
+  }
+  return len;
+}
+
 /* `start` is where the chunk began, `to` the end of its content. */
 static char *chunk_end(const jobsrv__frames_t *frames, char *start, char *to) {
   if (!frames->chunked)

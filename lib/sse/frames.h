@@ -101,6 +101,9 @@ size_t jobsrv__json_end(const jobsrv__frames_t *frames, char *to);
 /* Writes the size line of a chunk with `len` bytes, below 16 MiB. */
 void jobsrv__chunk_head(char *to, size_t len);
 
+/* And reads one of the log's. */
+size_t jobsrv__chunk_len(const char *head);
+
 /*
  * `"links":{"self":..,"stream":..,"cancel":..}`, at most JOBSRV__LINKS_MAX
  * bytes, and a NUL. Returns the length.

@@ -89,6 +89,8 @@ struct jobsrv_sse_s {
   char *scratch; /* where ends are rendered, so that ending allocates nothing */
   size_t scratch_cap;
   jobsrv__buf_t render; /* of one stream at a time */
+  struct jobsrv__packer_s *packer; /* NULL: nothing was compressed yet */
+  jobsrv_turn_t packer_turn;
   char *prefix;
   size_t prefix_len;
   char **allow_hosts;

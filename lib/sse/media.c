@@ -143,3 +143,59 @@ int jobsrv__media_accepts(jobsrv__span_t accept,
                           const char *subtype) {
   return jobsrv__media_weight(accept, type, subtype) > 0;
 }
+
+/* ---- codings ---- */
+
+enum { UNNAMED = -1 };
+
+/* The qualities that codings have been given so far. */
+typedef struct {
+  int gzip;
+  int identity;
+  int any;
+} codings_t;
+
+/* The least counts of what is given more than one. */
+static void rate(int *rated, int q) {
+  if (*rated == UNNAMED || q < *rated)
+    *rated = q;
+}
+
+static void read_codings(jobsrv__span_t field, codings_t *codings) {
+  jobsrv__span_t element;
+  jobsrv__span_t coding;
+  jobsrv__span_t part;
+  jobsrv__span_t name;
+  jobsrv__span_t value;
+
+  while (next_part(&field, ',', &element)) {
+    int q = 1000;
+
+    if (!next_part(&element, ';', &coding))
+      continue;
+    while (next_part(&element, ';', &part))
+      if (parameter(part, &name, &value) && jobsrv__span_is_nocase(name, "q"))
+        q = quality(value);
+    if (jobsrv__span_is_nocase(coding, "gzip") ||
+        jobsrv__span_is_nocase(coding, "x-gzip"))
+      rate(&codings->gzip, q);
+    else if (jobsrv__span_is_nocase(coding, "identity"))
+      rate(&codings->identity, q);
+    else if (jobsrv__span_is(coding, "*"))
+      rate(&codings->any, q);
+  }
+}
+
+/* RFC 9110, 12.5.3. */
+int jobsrv__media_wants_gzip(const jobsrv__request_t *request) {
+  codings_t codings = { UNNAMED, UNNAMED, UNNAMED };
+
+  for (size_t i = 0; i < request->n_headers; i++)
+    if (jobsrv__span_is(request->headers[i].name, "accept-encoding"))
+      read_codings(request->headers[i].value, &codings);
+  if (codings.gzip == UNNAMED)
+    codings.gzip = codings.any;
+  if (codings.identity == UNNAMED)
+    codings.identity = codings.any;
+  return codings.gzip > 0 && codings.gzip >= codings.identity;
+}

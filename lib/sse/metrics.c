@@ -4,6 +4,7 @@
 
 #include "sse/api.h"
 #include "sse/authorise.h"
+#include "sse/gzip.h"
 #include "sse/lag.h"
 #include "sse/route_table.h"
 
@@ -168,6 +169,30 @@ static void write_stats(const jobsrv_sse_t *sse,
   }
 }
 
+static void write_gzip(const jobsrv_sse_t *sse, jobsrv_metrics_t *to) {
+  static const jobsrv__packer_stats_t none;
+  static const jobsrv_metric_label_t made = { "how", "made" };
+  static const jobsrv_metric_label_t shared = { "how", "shared" };
+  const jobsrv__packer_stats_t *stats =
+      sse->packer != NULL ? jobsrv__packer_stats(sse->packer) : &none;
+
+  if (!sse->options.gzip)
+    return;
+  (void) jobsrv_metrics_family(to, JOBSRV_METRIC_COUNTER,
+                               "jobsrv_stream_gzip_pieces", NULL,
+                               "Pieces that were compressed, or sent again.");
+  (void) jobsrv_metrics_u64(to, &made, 1, stats->made);
+  (void) jobsrv_metrics_u64(to, &shared, 1, stats->shared);
+  (void) jobsrv_metrics_family(to, JOBSRV_METRIC_COUNTER,
+                               "jobsrv_stream_gzip_plain_bytes", "bytes",
+                               "What was sent compressed, before it was.");
+  (void) jobsrv_metrics_u64(to, NULL, 0, stats->plain_bytes);
+  (void) jobsrv_metrics_family(to, JOBSRV_METRIC_COUNTER,
+                               "jobsrv_stream_gzip_packed_bytes", "bytes",
+                               "What was sent compressed, after it was.");
+  (void) jobsrv_metrics_u64(to, NULL, 0, stats->packed_bytes);
+}
+
 static void on_collect(jobsrv_collector_t *collector, jobsrv_metrics_t *to) {
   const jobsrv_sse_t *sse = collector->data;
   jobsrv__lag_t lag;
@@ -177,6 +202,7 @@ static void on_collect(jobsrv_collector_t *collector, jobsrv_metrics_t *to) {
   write_stats(sse, &lag, to);
   write_behind(&lag, to);
   write_ends(sse, to);
+  write_gzip(sse, to);
 }
 
 int jobsrv_sse_metrics_write(jobsrv_sse_t *sse,

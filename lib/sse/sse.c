@@ -8,6 +8,7 @@
 #include "sse/chain.h"
 #include "sse/cors.h"
 #include "sse/frames.h"
+#include "sse/gzip.h"
 #include "sse/hold.h"
 #include "sse/idempotency.h"
 #include "sse/listener.h"
@@ -117,6 +118,8 @@ static int options_read(jobsrv_sse_options_t *to,
     return UV_EINVAL;
   if (jobsrv__origins_check(to->allow_origins, to->cors_credentials) != 0)
     return UV_EINVAL;
+  if (to->gzip && !jobsrv__packer_is_built())
+    return UV_ENOTSUP;
   return set_limits(to);
 }
 
@@ -197,6 +200,7 @@ static void free_all(jobsrv_sse_t *sse) {
   jobsrv__routes_free(sse);
   jobsrv__map_free(&sse->streams_by_job);
   jobsrv__buf_free(&sse->render);
+  jobsrv__packer_free(sse->packer);
   free_texts(sse);
   jobsrv__free(&alloc, owner);
 }
@@ -338,6 +342,7 @@ int jobsrv_sse_port(const jobsrv_sse_t *sse, size_t index) {
 
 void jobsrv__http_closed(jobsrv_sse_t *sse) {
   jobsrv_turn_cancel(&sse->leave_turn);
+  jobsrv_turn_cancel(&sse->packer_turn);
   jobsrv__streams_leave(sse);
   if (sse->close_cb != NULL)
     sse->close_cb(sse, sse->close_data);

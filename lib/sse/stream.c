@@ -50,7 +50,7 @@ jobsrv__frames_t jobsrv__stream_frames(const jobsrv__stream_t *stream) {
     .srv = stream->sse->srv,
     .job = stream->cursor.data,
     .prefix = stream->sse->prefix,
-    .chunked = stream->chunked,
+    .chunked = stream->chunked && stream->gzip == NULL,
     .form = (jobsrv__form_t) stream->view.form,
     .is_global = stream->many != NULL,
   };
@@ -96,6 +96,7 @@ void jobsrv__stream_free(jobsrv__stream_t *stream, jobsrv__stream_end_t why) {
   jobsrv_cursor_detach(&stream->cursor);
   jobsrv__queue_remove(&stream->link);
   jobsrv__free(sse->alloc, stream->rest);
+  jobsrv__gzip_drop(sse->packer, stream->gzip);
   sse->stats.streams--;
   if (stream->watches) {
     jobsrv__queue_push_back(&sse->leaving, &stream->link);
@@ -221,9 +222,12 @@ int jobsrv__stream_begin(jobsrv__stream_t *stream,
                          size_t n,
                          size_t len) {
   jobsrv_sse_t *sse = stream->sse;
-  int err = jobsrv__conn_stream(request, headers, n, sse->scratch, len, &ops,
-                                stream);
+  jobsrv__span_t first = jobsrv__span(sse->scratch, len);
+  int err = jobsrv__stream_pack(stream, 0, &first);
 
+  if (err == 0)
+    err = jobsrv__conn_stream(request, headers, n, first.data, first.len, &ops,
+                              stream);
   if (err != 0) {
     jobsrv__stream_free(stream, JOBSRV__STREAM_CLIENT);
     if (err == UV_ENOMEM)
@@ -232,12 +236,25 @@ int jobsrv__stream_begin(jobsrv__stream_t *stream,
   }
   sse->stats.streams_opened++;
   stream->opened_ns = jobsrv_now(sse->srv);
-  stream->bytes = len;
+  stream->bytes = first.len;
   stream->watches = 1;
   return 1;
 }
 
 /* ---- making one ---- */
+
+/* What is asked for less often is not a part of each. */
+static jobsrv__stream_t *alloc_stream(const jobsrv_sse_t *sse,
+                                      const jobsrv__view_t *view) {
+  int is_gzip = view->coding == JOBSRV__CODING_GZIP;
+  jobsrv__stream_t *stream =
+      jobsrv__zalloc(sse->alloc, sizeof(*stream) +
+                                     (is_gzip ? sizeof(jobsrv__gzip_t) : 0));
+
+  if (stream != NULL && is_gzip)
+    stream->gzip = (jobsrv__gzip_t *) (void *) (stream + 1);
+  return stream;
+}
 
 static void take_in(jobsrv__stream_t *stream,
                     jobsrv__request_t *request,
@@ -256,7 +273,8 @@ int jobsrv__stream_new(jobsrv__stream_t **out,
                        const jobsrv__view_t *view,
                        uint64_t after) {
   jobsrv_sse_t *sse = request->sse;
-  jobsrv__stream_t *stream = jobsrv__zalloc(sse->alloc, sizeof(*stream));
+  jobsrv__stream_t *stream = alloc_stream(sse, view);
+  char id[JOBSRV_ID_SIZE];
   int err;
 
   if (stream == NULL)
@@ -273,6 +291,9 @@ int jobsrv__stream_new(jobsrv__stream_t **out,
     return err;
   }
   stream->cursor.data = job;
+  if (stream->gzip != NULL)
+    (void) jobsrv__id_parse(jobsrv_job_id(job, id), JOBSRV__ID_LEN,
+                            &stream->gzip->job);
   take_in(stream, request, view);
   *out = stream;
   return 0;
@@ -282,8 +303,7 @@ int jobsrv__stream_new_of_many(jobsrv__stream_t **out,
                                jobsrv__request_t *request,
                                jobsrv__many_t *many,
                                const jobsrv__view_t *view) {
-  jobsrv__stream_t *stream =
-      jobsrv__zalloc(request->sse->alloc, sizeof(*stream));
+  jobsrv__stream_t *stream = alloc_stream(request->sse, view);
 
   if (stream == NULL)
     return UV_ENOMEM;

@@ -16,9 +16,16 @@
 #include "sse/access.h"
 #include "sse/api.h"
 #include "sse/frames.h"
+#include "sse/gzip.h"
 
 typedef struct jobsrv__stream_s jobsrv__stream_t;
 typedef struct jobsrv__many_s jobsrv__many_t;
+
+typedef enum jobsrv__coding_e {
+  JOBSRV__CODING_NONE,     /* there is no other */
+  JOBSRV__CODING_IDENTITY, /* as who asks wants it */
+  JOBSRV__CODING_GZIP
+} jobsrv__coding_t;
 
 /* What a watcher wants to see, and how. */
 typedef struct jobsrv__view_s {
@@ -26,6 +33,7 @@ typedef struct jobsrv__view_s {
   uint8_t voice; /* jobsrv_voice_t, of text */
   uint8_t level; /* what is below it is left out */
   uint8_t lag;   /* jobsrv_sse_lag_t */
+  uint8_t coding; /* jobsrv__coding_t */
 } jobsrv__view_t;
 
 /* What the socket did not take of bytes that cannot be had again. */
@@ -43,6 +51,7 @@ struct jobsrv__stream_s {
   jobsrv__queue_t link;   /* in sse->streams */
   jobsrv_turn_t turn;
   jobsrv__rest_t *rest;   /* NULL: none */
+  jobsrv__gzip_t *gzip;   /* behind this in one block; NULL: sent as it is */
   uint64_t opened_ns;
   uint64_t bytes;         /* sent, HTTP's head left out */
   uint32_t left;          /* HTTP/1.0: of the begun frame's content */
@@ -115,6 +124,11 @@ jobsrv__frames_t jobsrv__stream_frames(const jobsrv__stream_t *stream);
 /* There is no memory to go on with. */
 void jobsrv__stream_cut(jobsrv__stream_t *stream);
 
+/* Returns as jobsrv__conn_send(); after a negative code the stream is gone. */
+int64_t jobsrv__stream_put(jobsrv__stream_t *stream,
+                           const void *data,
+                           size_t len);
+
 /* All of what cannot be had again. */
 int jobsrv__stream_send_own(jobsrv__stream_t *stream,
                             const char *data,
@@ -126,6 +140,35 @@ int jobsrv__stream_send_next(jobsrv__stream_t *stream, size_t *share);
 
 /* Ends the body, not the job: who was watching comes back by cursor. */
 int jobsrv__stream_break(jobsrv__stream_t *stream, jobsrv__stream_end_t why);
+
+/* Ends the body, behind which nothing is due. */
+int jobsrv__stream_close(jobsrv__stream_t *stream, jobsrv__stream_end_t why);
+
+/* ---- stream_gzip.c ---- */
+
+/* What the body of the answer is to be; makes the packer if it has to. */
+jobsrv__coding_t jobsrv__coding_of(const jobsrv__request_t *request);
+
+/*
+ * Puts what is the stream's own, in its framing, into the place of what is
+ * plain, if it is compressed at all. Returns 0 or UV_ENOMEM.
+ */
+int jobsrv__stream_pack(jobsrv__stream_t *stream,
+                        int is_last,
+                        jobsrv__span_t *data);
+
+/* 1 when it may; 0 when enough was compressed in this turn: it is its turn in
+   the next. */
+int jobsrv__stream_may_pack(jobsrv__stream_t *stream);
+
+/* As jobsrv__stream_send_next(), for what was peeked of the log. */
+int jobsrv__stream_send_packed(jobsrv__stream_t *stream,
+                               const jobsrv_view_t *view,
+                               int is_progress,
+                               size_t *share);
+
+/* What is left of the piece that was begun; like the rest. */
+int jobsrv__stream_send_piece(jobsrv__stream_t *stream);
 
 /* ---- stream_many.c ---- */
 
@@ -145,8 +188,8 @@ void jobsrv__many_free(const jobsrv_alloc_t *alloc,
 /* ---- stream_view.c ---- */
 
 /*
- * Reads Accept, format, mode, level and lag. Returns 1, or 0 when it has
- * answered.
+ * Reads Accept, Accept-Encoding, format, mode, level and lag. Returns 1, or 0
+ * when it has answered.
  */
 int jobsrv__view_read(jobsrv__request_t *request, jobsrv__view_t *view);
 
@@ -168,7 +211,7 @@ void jobsrv__view_put(const jobsrv__view_t *view,
 
 /* ---- stream_open.c ---- */
 
-enum { JOBSRV__STREAM_HEADERS = 5, JOBSRV__CURSOR_SIZE = 129 };
+enum { JOBSRV__STREAM_HEADERS = 6, JOBSRV__CURSOR_SIZE = 129 };
 
 /* The head of a stream. Returns how many; `location` may be NULL. */
 size_t jobsrv__stream_headers(const jobsrv__view_t *view,

@@ -166,7 +166,5 @@ int jobsrv__many_send(jobsrv__stream_t *stream, size_t *share) {
     return 1;
   if (!all_done(stream->many))
     return 0;
-  stream->is_over = 1;
-  stream->why = JOBSRV__STREAM_DONE;
-  return stream->chunked ? jobsrv__stream_send_own(stream, "0\r\n\r\n", 5) : 1;
+  return jobsrv__stream_close(stream, JOBSRV__STREAM_DONE);
 }

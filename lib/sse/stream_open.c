@@ -76,17 +76,25 @@ size_t jobsrv__stream_headers(const jobsrv__view_t *view,
     JOBSRV__HEADER("Cache-Control", "no-store, no-transform"),
     JOBSRV__HEADER("Vary", "Accept"),
     JOBSRV__HEADER("X-Accel-Buffering", "no"),
+    JOBSRV__HEADER("Content-Encoding", "gzip"),
     JOBSRV__HEADER("Location", ""),
   };
   static const char ndjson[] = "application/x-ndjson";
+  static const char vary[] = "Accept, Accept-Encoding";
+  size_t n = HEADERS - 2;
 
   memcpy(to, all, sizeof(all));
   if (view->form == JOBSRV__FORM_NDJSON)
     to[0].value = jobsrv__span(ndjson, sizeof(ndjson) - 1);
-  if (location == NULL)
-    return HEADERS - 1;
-  to[HEADERS - 1].value = jobsrv__span(location, strlen(location));
-  return HEADERS;
+  if (view->coding != JOBSRV__CODING_NONE)
+    to[2].value = jobsrv__span(vary, sizeof(vary) - 1);
+  if (view->coding == JOBSRV__CODING_GZIP)
+    n++;
+  if (location != NULL) {
+    to[n] = all[HEADERS - 1];
+    to[n++].value = jobsrv__span(location, strlen(location));
+  }
+  return n;
 }
 
 /* ---- opening ---- */

@@ -11,8 +11,9 @@ enum {
   RENDER_KEEP = 256 * 1024
 };
 
-/* Returns as jobsrv__conn_send(); after a negative code the stream is gone. */
-static int64_t put(jobsrv__stream_t *stream, const void *data, size_t len) {
+int64_t jobsrv__stream_put(jobsrv__stream_t *stream,
+                           const void *data,
+                           size_t len) {
   int64_t taken = jobsrv__conn_send(stream->conn, data, len);
 
   if (taken < 0)
@@ -32,13 +33,19 @@ void jobsrv__stream_cut(jobsrv__stream_t *stream) {
 int jobsrv__stream_send_own(jobsrv__stream_t *stream,
                             const char *data,
                             size_t len) {
-  int64_t taken = put(stream, data, len);
+  jobsrv__span_t wire = jobsrv__span(data, len);
   jobsrv__rest_t *rest;
+  int64_t taken;
   size_t left;
 
+  if (jobsrv__stream_pack(stream, stream->is_over, &wire) != 0) {
+    jobsrv__stream_cut(stream);
+    return 0;
+  }
+  taken = jobsrv__stream_put(stream, wire.data, wire.len);
   if (taken < 0)
     return 0;
-  left = len - (size_t) taken;
+  left = wire.len - (size_t) taken;
   if (left == 0)
     return 1;
 
@@ -49,7 +56,7 @@ int jobsrv__stream_send_own(jobsrv__stream_t *stream,
   }
   rest->len = (uint32_t) left;
   rest->sent = 0;
-  memcpy(rest->bytes, data + taken, left);
+  memcpy(rest->bytes, wire.data + taken, left);
   stream->rest = rest;
   return 0;
 }
@@ -59,8 +66,9 @@ int jobsrv__stream_send_rest(jobsrv__stream_t *stream) {
   int64_t taken;
 
   if (rest == NULL)
-    return 1;
-  taken = put(stream, rest->bytes + rest->sent, rest->len - rest->sent);
+    return jobsrv__stream_send_piece(stream);
+  taken = jobsrv__stream_put(stream, rest->bytes + rest->sent,
+                             rest->len - rest->sent);
   if (taken < 0)
     return 0;
   rest->sent += (uint32_t) taken;
@@ -81,6 +89,16 @@ int jobsrv__stream_break(jobsrv__stream_t *stream, jobsrv__stream_end_t why) {
   stream->is_over = 1;
   stream->why = (uint8_t) why;
   return jobsrv__stream_send_own(stream, text, len);
+}
+
+int jobsrv__stream_close(jobsrv__stream_t *stream, jobsrv__stream_end_t why) {
+  static const char last_chunk[] = "0\r\n\r\n";
+  int is_bare = stream->gzip != NULL || !stream->chunked;
+
+  stream->is_over = 1;
+  stream->why = (uint8_t) why;
+  return jobsrv__stream_send_own(stream, last_chunk,
+                                 is_bare ? 0 : sizeof(last_chunk) - 1);
 }
 
 /* Whoever does not keep up may be told to come back. */
@@ -110,14 +128,20 @@ static int send_gap(jobsrv__stream_t *stream, const jobsrv_view_t *view) {
 static void send_end(jobsrv__stream_t *stream) {
   jobsrv__frames_t frames = jobsrv__stream_frames(stream);
   char *scratch = stream->sse->scratch;
-  size_t len = jobsrv__frames_end(&frames, scratch);
-  int64_t taken = put(stream, scratch + stream->end_sent,
-                      len - stream->end_sent);
+  jobsrv__span_t end = jobsrv__span(scratch,
+                                    jobsrv__frames_end(&frames, scratch));
+  int64_t taken;
 
+  if (jobsrv__stream_pack(stream, 1, &end) != 0) {
+    jobsrv__stream_cut(stream);
+    return;
+  }
+  taken = jobsrv__stream_put(stream, end.data + stream->end_sent,
+                             end.len - stream->end_sent);
   if (taken < 0)
     return;
   stream->end_sent += (uint32_t) taken;
-  if (stream->end_sent < len)
+  if (stream->end_sent < end.len)
     return;
   jobsrv__conn_finish(stream->conn);
   jobsrv__stream_free(stream, JOBSRV__STREAM_DONE);
@@ -130,7 +154,7 @@ static int send_chunks(jobsrv__stream_t *stream,
                        const jobsrv_view_t *view,
                        size_t *share) {
   size_t len = view->len < *share ? view->len : *share;
-  int64_t taken = put(stream, view->data, len);
+  int64_t taken = jobsrv__stream_put(stream, view->data, len);
 
   if (taken < 0)
     return 0;
@@ -138,17 +162,6 @@ static int send_chunks(jobsrv__stream_t *stream,
     jobsrv_cursor_advance(&stream->cursor, (size_t) taken);
   *share -= (size_t) taken;
   return (size_t) taken == len;
-}
-
-static uint32_t chunk_size(const char *head) {
-  uint32_t size = 0;
-
-  for (int i = 0; i < JOBSRV_CHUNK_HEAD - 2; i++) {
-    char c = head[i];
-
-    size = size << 4 | (uint32_t) (c <= '9' ? c - '0' : c - 'a' + 10);
-  }
-  return size;
 }
 
 /* One frame of the log without its chunk's head and tail. */
@@ -161,12 +174,12 @@ static int send_plain(jobsrv__stream_t *stream,
   size_t len;
 
   if (stream->left == 0) {
-    stream->left = chunk_size(content);
+    stream->left = (uint32_t) jobsrv__chunk_len(content);
     skip = JOBSRV_CHUNK_HEAD;
     content += skip;
   }
   len = stream->left < *share ? stream->left : *share;
-  taken = put(stream, content, len);
+  taken = jobsrv__stream_put(stream, content, len);
   if (taken < 0)
     return 0;
   stream->left -= (uint32_t) taken;
@@ -180,10 +193,15 @@ static int send_plain(jobsrv__stream_t *stream,
 static int send_raw(jobsrv__stream_t *stream, size_t *share) {
   jobsrv_view_t view;
 
-  switch (jobsrv_cursor_peek(&stream->cursor, &view)) {
+  jobsrv_read_t what = jobsrv_cursor_peek(&stream->cursor, &view);
+
+  switch (what) {
   case JOBSRV_READ_EVENTS:
   case JOBSRV_READ_PROGRESS:
     stream->has_read = 1;
+    if (stream->gzip != NULL)
+      return jobsrv__stream_send_packed(
+          stream, &view, what == JOBSRV_READ_PROGRESS, share);
     return stream->chunked ? send_chunks(stream, &view, share)
                            : send_plain(stream, &view, share);
   case JOBSRV_READ_GAP:
@@ -242,6 +260,8 @@ static int send_rendered(jobsrv__stream_t *stream, size_t *share) {
 }
 
 int jobsrv__stream_send_next(jobsrv__stream_t *stream, size_t *share) {
+  if (!jobsrv__stream_may_pack(stream))
+    return 0;
   if (stream->many != NULL)
     return jobsrv__many_send(stream, share);
   return jobsrv__view_is_raw(&stream->view) ? send_raw(stream, share)

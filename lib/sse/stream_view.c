@@ -85,6 +85,7 @@ int jobsrv__view_read(jobsrv__request_t *request, jobsrv__view_t *view) {
   }
   view->voice = (uint8_t) mode;
   view->lag = (uint8_t) lag;
+  view->coding = (uint8_t) jobsrv__coding_of(request);
   return jobsrv__view_read_level(request, &view->level) &&
          read_form(request, view);
 }

@@ -31,6 +31,7 @@ THIRD = {
              "lib/otlp", "lib/testing", "lib/jobsrvd"),
     "jansson.h": ("lib/jobsrvd",),
     "llhttp.h": ("lib/sse", "lib/otlp"),
+    "zlib.h": ("lib/sse",),
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 
