@@ -79,6 +79,20 @@ static int run_parser(jobsrv__request_t *request, size_t cap,
   return request->n_headers == cap ? 0 : UV_EINVAL;
 }
 
+static int is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
+/* A tab behind a length or a coding is a blank, for all but llhttp. */
+static void straighten(char *head, size_t len) {
+  size_t i;
+  size_t j;
+
+  for (i = 0; i < len; i++)
+    for (j = i; head[i] == '\r' && j > 0 && is_blank(head[j - 1]); j--)
+      head[j - 1] = ' ';
+}
+
 int jobsrv__request_parse(jobsrv__request_t *request,
                           const jobsrv_alloc_t *alloc,
                           const jobsrv__head_t *head,
@@ -96,6 +110,7 @@ int jobsrv__request_parse(jobsrv__request_t *request,
     return UV_ENOMEM;
   bytes = copy + table;
   memcpy(bytes, data, head->len);
+  straighten(bytes, head->len);
   *memory = copy;
   request->headers = (jobsrv__header_t *) (void *) copy;
   request->method_text = jobsrv__span(bytes + head->method.at,
