@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Jobs without end, each created and watched to its end over HTTP: memory stays
-what it was and no descriptor is left. JOBS=1000000 is the whole run, of some
+what it was and no descriptor is left. JOBS=1000000 is the whole run, of two
 minutes; without it there are fewer, for a test that is run often."""
 
 import os
@@ -9,7 +9,7 @@ import time
 
 from serving import Server, run
 
-JOBS = int(os.environ.get("JOBS", "60000"))
+JOBS = int(os.environ.get("JOBS", "100000"))
 BATCH = 40
 GROWTH = 1 << 20
 
