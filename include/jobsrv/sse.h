@@ -63,6 +63,12 @@ typedef enum {
                           learns of the gap when it comes back */
 } jobsrv_sse_lag_t;
 
+/* In which header the proxies in front say whom they speak for. */
+typedef enum {
+  JOBSRV_SSE_X_FORWARDED_FOR,
+  JOBSRV_SSE_FORWARDED /* RFC 7239 */
+} jobsrv_sse_proxy_header_t;
+
 /* All fields are copied. Zero is always the default named beside it. */
 typedef struct jobsrv_sse_options_s {
   size_t size;                  /* set by jobsrv_sse_options_init() */
@@ -113,6 +119,13 @@ typedef struct jobsrv_sse_options_s {
                                    and nothing else, besides bearer_token */
   int gzip;                     /* 1: streams are compressed for those who ask
                                    for it; see above what that gives away */
+  const char *const *trust_proxies;  /* NULL-ended, NULL: none. Who is believed
+                                   when it says for whom it speaks: "10.0.0.1",
+                                   "10.0.0.0/8", "2001:db8::/32" or "unix";
+                                   see jobsrv_sse_client() */
+  int proxy_header;             /* jobsrv_sse_proxy_header_t that those write.
+                                   The other one is the client's making, which
+                                   they pass on as it is */
 } jobsrv_sse_options_t;
 
 static inline void jobsrv_sse_options_init(jobsrv_sse_options_t *options) {
@@ -127,8 +140,9 @@ static inline void jobsrv_sse_options_init(jobsrv_sse_options_t *options) {
  * Returns 0; UV_ENOMEM; JOBSRV_EOPTIONS; UV_ENOTSUP for `gzip` of a library
  * that was built without zlib; UV_EINVAL for a limit out of range, a
  * token that is not visible ASCII, an origin that is none, "*" together with
- * cors_credentials, or a prefix that is not "/" and segments of
- * what a URI's path may hold unescaped, at most 128 bytes, without a final "/".
+ * cors_credentials, a proxy that is none, or a prefix that is not "/" and
+ * segments of what a URI's path may hold unescaped, at most 128 bytes, without
+ * a final "/".
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_sse_new(jobsrv_sse_t **out,

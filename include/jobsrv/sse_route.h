@@ -114,6 +114,19 @@ JOBSRV_EXTERN void jobsrv_sse_peer(const jobsrv_sse_request_t *request,
                                    char *to,
                                    size_t cap);
 
+/*
+ * Writes the address of who asks, "192.0.2.7" or "2001:db8::7" without a port,
+ * and a NUL. `cap` is at least 64. That is who is connected ("unix" for a unix
+ * socket, "" when it cannot be told), unless it is one of trust_proxies: then
+ * it is whom that speaks for. Addresses in the header (sse.h, proxy_header) are
+ * read from the last on: as long as one is such a proxy too, the one before it
+ * counts, at most 64; so what a client puts there itself is never believed. Nor
+ * is what cannot be read as an address, nor anything before it.
+ */
+JOBSRV_EXTERN void jobsrv_sse_client(const jobsrv_sse_request_t *request,
+                                     char *to,
+                                     size_t cap);
+
 /* The process at the other end of a unix socket, as it was when it connected
    (or when it made the pair): the kernel says so, not the client. */
 typedef struct jobsrv_sse_credentials_s {

@@ -7,19 +7,20 @@
 #include "inherit.h"
 #include "limits.h"
 #include "logs.h"
+#include "switches.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { USAGE = 2 };
 
+#define MARGIN "                         " /* before what --help says */
+
 static const char default_address[] = "127.0.0.1:7070";
 
 typedef struct given_s {
   jobsrvd_settings_t *settings;
   const char *config;
-  const char *token_file;
-  const char *metrics_token_file;
 } given_t;
 
 /* Takes the value of one option; 0, or -1 after a complaint. */
@@ -93,20 +94,14 @@ static int on_limit(given_t *given, const char *value) {
   return jobsrvd_limit_parse(given->settings, value);
 }
 
-static int on_token_file(given_t *given, const char *value) {
-  given->token_file = value;
-  return 0;
-}
+static int on_trust_proxy(given_t *given, const char *value) {
+  const char *mistake = jobsrvd_proxy_mistake(value);
 
-static int on_metrics(given_t *given, const char *value) {
-  (void) value;
-  given->settings->sse.metrics = 1;
-  return 0;
-}
-
-static int on_metrics_token_file(given_t *given, const char *value) {
-  given->settings->sse.metrics = 1;
-  given->metrics_token_file = value;
+  if (mistake != NULL) {
+    jobsrvd_complain("--trust-proxy %s: %s", value, mistake);
+    return -1;
+  }
+  jobsrvd_list_add(&given->settings->trust_proxies, value);
   return 0;
 }
 
@@ -135,12 +130,6 @@ static int on_journal(given_t *given, const char *value) {
   return jobsrvd_logs_journal(&given->settings->logs);
 }
 
-static int on_gzip(given_t *given, const char *value) {
-  (void) value;
-  given->settings->sse.gzip = 1;
-  return 0;
-}
-
 static int on_demo(given_t *given, const char *value) {
   (void) value;
   given->settings->demo = 1;
@@ -151,38 +140,52 @@ static const struct option {
   const char *name;
   const char *value; /* what --help calls it; NULL: takes none; in brackets:
                         only behind =, and may be missing */
-  option_cb take;
+  option_cb take;    /* NULL: it is one of switches.h */
   const char *help;
 } options[] = {
   { "--config", "FILE", on_config,
     "operations, limits and addresses, as JSON" },
   { "--listen", "ADDRESS", on_listen,
-    "127.0.0.1:7070, [::1]:7070, unix:PATH or fd:N;\n"
-    "                         port 0 picks one; may be repeated" },
+    "127.0.0.1:7070, [::1]:7070, unix:PATH or fd:N;\n" MARGIN
+    "port 0 picks one; may be repeated" },
   { "--socket-mode", "MODE", on_socket_mode,
     "of socket files; 0600 unless told otherwise" },
   { "--socket-owner", "OWNER", on_socket_owner,
     "of socket files: USER, USER:GROUP or :GROUP" },
   { "--demo", NULL, on_demo,
-    "add echo, count, sleep, fail, spin, stuck,\n"
-    "                         progress, data and flood" },
+    "add echo, count, sleep, fail, spin, stuck,\n" MARGIN
+    "progress, data and flood" },
+  { "--prefix", "PATH", NULL,
+    "of all routes but /health, /ready and /metrics; /v1" },
   { "--allow-host", "NAME", on_allow_host,
     "a Host besides localhost and IP addresses" },
   { "--allow-origin", "ORIGIN", on_allow_origin,
     "an Origin besides the Host itself" },
-  { "--gzip", NULL, on_gzip,
+  { "--gzip", NULL, NULL,
     "compress streams for those who ask for it" },
+  { "--cors-credentials", NULL, NULL,
+    "let pages of those send cookies" },
+  { "--trust-proxy", "ADDRESS", on_trust_proxy,
+    "10.0.0.1, 10.0.0.0/8 or unix: believed when it says\n" MARGIN
+    "for whom it speaks; may be repeated" },
+  { "--proxy-header", "NAME", NULL,
+    "in which header: x-forwarded-for or forwarded" },
   { "--limit", "NAME=VALUE", on_limit,
     "one of the limits below; may be repeated" },
-  { "--token-file", "FILE", on_token_file,
+  { "--lag", "POLICY", NULL,
+    "gap or break: what a watcher that is too slow gets" },
+  { "--token-file", "FILE", NULL,
     "ask for the bearer token on its first line" },
-  { "--metrics", NULL, on_metrics,
+  { "--metrics", NULL, NULL,
     "serve GET /metrics, to who has the token if there is" },
-  { "--metrics-token-file", "FILE", on_metrics_token_file,
+  { "--metrics-token-file", "FILE", NULL,
     "the same, with a token that is good for nothing else" },
+  { "--level", "LEVEL", NULL,
+    "of what jobs say: trace, debug, info, warn, error,\n" MARGIN
+    "fatal or mute; what is below is not made" },
   { "--console", "LAYOUT", on_console,
-    "narration on standard error: text, json,\n"
-    "                         brackets, block, logfmt, message or none" },
+    "narration on standard error: text, json,\n" MARGIN
+    "brackets, block, logfmt, message or none" },
   { "--voice", "VOICE", on_voice,
     "which text it shows: human, cute or story" },
   { "--log", "LAYOUT", on_log,
@@ -207,12 +210,13 @@ static void help(void) {
     snprintf(left, sizeof(left), "%s%s%s", options[i].name,
              options[i].value == NULL || options[i].value[0] == '[' ? "" : " ",
              options[i].value != NULL ? options[i].value : "");
-    printf("  %-23s%s\n", left, options[i].help);
+    printf("  %-23s%s%s\n", left, strlen(left) < 23 ? "" : "\n" MARGIN,
+           options[i].help);
   }
   printf("  %-23s%s\n  %-23s%s\n", "--help", "this text", "--version",
          "the version");
   printf("\nIt listens on %s unless told otherwise; SIGTERM and SIGINT\n"
-         "let it finish. Limits:\n\n",
+         "let it finish. Limits, with what holds when nothing is said:\n\n",
          default_address);
   jobsrvd_limits_list(stdout);
 }
@@ -251,7 +255,9 @@ static int take(given_t *given, int argc, char **argv, int *at) {
     }
     value = argv[(*at)++];
   }
-  return option->take(given, value);
+  return option->take != NULL
+             ? option->take(given, value)
+             : jobsrvd_switch_take(given->settings, option->name, value);
 }
 
 int jobsrvd_args_read(jobsrvd_settings_t *settings, int argc, char **argv) {
@@ -273,12 +279,12 @@ int jobsrvd_args_read(jobsrvd_settings_t *settings, int argc, char **argv) {
       return USAGE;
   if (given.config != NULL && jobsrvd_config_load(settings, given.config) != 0)
     return USAGE;
-  if (given.token_file != NULL &&
-      jobsrvd_token_read(&settings->token, given.token_file) != 0)
+  if (settings->token_file != NULL &&
+      jobsrvd_token_read(&settings->token, settings->token_file) != 0)
     return USAGE;
-  if (given.metrics_token_file != NULL &&
+  if (settings->metrics_token_file != NULL &&
       jobsrvd_token_read(&settings->metrics_token,
-                         given.metrics_token_file) != 0)
+                         settings->metrics_token_file) != 0)
     return USAGE;
   if (settings->listen.count == 0 && settings->inherited.count == 0)
     jobsrvd_list_add(&settings->listen, default_address);

@@ -8,6 +8,7 @@
 #include "limits.h"
 #include "logs.h"
 #include "program.h"
+#include "switches.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ enum { MAX_CONFIG = 4 * 1024 * 1024, MAX_DEPTH = 32 };
 static const char *const config_names[] = {
   "listen", "limits", "allow_hosts", "allow_origins", "operations", "console",
   "log_file", "syslog", "journal", "socket_mode", "socket_owner",
+  "trust_proxies", JOBSRVD_SWITCH_NAMES,
   NULL
 };
 
@@ -168,10 +170,13 @@ static int parse_root(jobsrvd_settings_t *settings,
                  &settings->allow_hosts, place) != 0 ||
       parse_list(root, "allow_origins", jobsrvd_origin_mistake,
                  &settings->allow_origins, place) != 0 ||
+      parse_list(root, "trust_proxies", jobsrvd_proxy_mistake,
+                 &settings->trust_proxies, place) != 0 ||
       parse_socket(settings, root, "socket_mode", jobsrvd_socket_mode,
                    settings->socket.mode_given, place) != 0 ||
       parse_socket(settings, root, "socket_owner", jobsrvd_socket_owner,
                    settings->socket.owner_given, place) != 0 ||
+      jobsrvd_switches_parse(settings, root, place) != 0 ||
       parse_limits(settings, root, place) != 0 ||
       jobsrvd_console_parse(&settings->console, root, place) != 0 ||
       jobsrvd_logs_parse(&settings->logs, root, place) != 0)

@@ -114,8 +114,11 @@ static int add_transport(running_t *running,
 
   options.allow_hosts = (const char *const *) settings->allow_hosts.items;
   options.allow_origins = (const char *const *) settings->allow_origins.items;
+  options.trust_proxies = (const char *const *) settings->trust_proxies.items;
+  options.prefix = settings->prefix;
   options.bearer_token = settings->token;
   options.metrics_token = settings->metrics_token;
+  options.metrics |= settings->metrics_token != NULL;
   if (options.metrics)
     jobsrvd_figures_add(&running->figures, running->srv);
   return jobsrv_sse_new(&running->sse, running->srv, &options);

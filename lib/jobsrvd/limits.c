@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CORE(name, min, max)                                                  \
+#define CORE(name, min, max, fallback)                                        \
   { #name, offsetof(jobsrv_options_t, name),                                  \
-    sizeof(((jobsrv_options_t *) 0)->name), 0, min, max }
-#define SSE(name, min, max)                                                   \
+    sizeof(((jobsrv_options_t *) 0)->name), 0, min, max, fallback }
+#define SSE(name, min, max, fallback)                                         \
   { #name, offsetof(jobsrv_sse_options_t, name),                              \
-    sizeof(((jobsrv_sse_options_t *) 0)->name), 1, min, max }
+    sizeof(((jobsrv_sse_options_t *) 0)->name), 1, min, max, fallback }
 
 #define COUNT UINT32_MAX
 #define BYTES UINT32_MAX
@@ -21,54 +21,57 @@
 
 /* Ranges are those of the library; 0 stands where it means "none" there. */
 static const jobsrvd_limit_t limits[] = {
-  SSE(max_request_line, 16, MIB),
-  SSE(max_header_bytes, 64, 16 * MIB),
-  SSE(max_header_fields, 1, 65535),
-  SSE(max_body, 1, 1024 * MIB),
-  SSE(max_chunk_extension, 1, 16 * MIB),
-  SSE(max_trailer_bytes, 1, 16 * MIB),
-  SSE(max_json_depth, 1, 1024),
-  SSE(max_connections, 1, 16 * MIB),
-  SSE(max_streams, 1, COUNT),
-  SSE(max_streams_per_job, 1, 16 * MIB),
-  SSE(max_jobs_per_stream, 1, 1024),
-  SSE(max_pipelined, 1, 65536),
-  SSE(head_timeout_ms, 1, INT32_MAX),
-  SSE(body_timeout_ms, 1, INT32_MAX),
-  SSE(silent_timeout_ms, 1, INT32_MAX),
-  SSE(keepalive_idle_ms, 1, INT32_MAX),
-  SSE(write_stall_ms, 1, INT32_MAX),
-  SSE(heartbeat_ms, 1, INT32_MAX),
-  SSE(retry_ms, 1000, 60000),
-  SSE(max_stream_ms, 0, INT32_MAX),
-  SSE(send_buffer, 0, INT32_MAX),
-  CORE(max_running, 0, COUNT),
-  CORE(max_threads, 1, COUNT),
-  CORE(max_lost_threads, 1, COUNT),
-  CORE(max_jobs, 1, COUNT),
-  CORE(max_queued, 1, COUNT),
-  CORE(max_payload, 1, BYTES),
-  CORE(max_result, 1, BYTES),
-  CORE(max_tags, 1, COUNT),
-  CORE(queue_ms, 0, MS),
-  CORE(timeout_ms, 0, MS),
-  CORE(deadline_ms, 0, MS),
-  CORE(silence_ms, 0, MS),
-  CORE(grace_ms, 1, MS),
-  CORE(retain_ms, 1, MS),
-  CORE(retain_failed_ms, 1, MS),
-  CORE(retain_cancelled_ms, 1, MS),
-  CORE(max_retained, 1, COUNT),
-  CORE(max_retained_completed, 1, COUNT),
-  CORE(max_retained_failed, 1, COUNT),
-  CORE(max_retained_cancelled, 1, COUNT),
-  CORE(max_expired, 1, COUNT),
-  CORE(max_text, 1, BYTES),
-  CORE(max_event_bytes, 1024, 8 * MIB),
-  CORE(max_events_per_job, 1, COUNT),
-  CORE(max_bytes_per_job, 1, BYTES),
-  CORE(max_bytes_total, 1, UINT64_MAX),
-  CORE(max_inbox_bytes, 1, BYTES),
+  SSE(max_request_line, 16, MIB, "8192"),
+  SSE(max_header_bytes, 64, 16 * MIB, "32768"),
+  SSE(max_header_fields, 1, 65535, "100"),
+  SSE(max_body, 1, 1024 * MIB, "1048576"),
+  SSE(max_chunk_extension, 1, 16 * MIB, "16384"),
+  SSE(max_trailer_bytes, 1, 16 * MIB, "8192"),
+  SSE(max_json_depth, 1, 1024, "64"),
+  SSE(max_connections, 1, 16 * MIB, "1024"),
+  SSE(max_streams, 1, COUNT, "3/4 of max_connections"),
+  SSE(max_streams_per_job, 1, 16 * MIB, "256"),
+  SSE(max_jobs_per_stream, 1, 1024, "64"),
+  SSE(max_pipelined, 1, 65536, "100"),
+  SSE(head_timeout_ms, 1, INT32_MAX, "10000"),
+  SSE(body_timeout_ms, 1, INT32_MAX, "30000"),
+  SSE(silent_timeout_ms, 1, INT32_MAX, "10000"),
+  SSE(keepalive_idle_ms, 1, INT32_MAX, "60000"),
+  SSE(answer_timeout_ms, 1, INT32_MAX, "120000"),
+  SSE(write_stall_ms, 1, INT32_MAX, "20000"),
+  SSE(heartbeat_ms, 1, INT32_MAX, "15000"),
+  SSE(retry_ms, 1000, 60000, "2000"),
+  SSE(max_stream_ms, 0, INT32_MAX, "none"),
+  SSE(send_buffer, 0, INT32_MAX, "the kernel's"),
+  SSE(ticket_ttl_ms, 1, INT32_MAX, "60000"),
+  SSE(cors_max_age_s, 1, 86400, "600"),
+  CORE(max_running, 0, COUNT, "none"),
+  CORE(max_threads, 1, COUNT, "8"),
+  CORE(max_lost_threads, 1, COUNT, "16"),
+  CORE(max_jobs, 1, COUNT, "10000"),
+  CORE(max_queued, 1, COUNT, "1024"),
+  CORE(max_payload, 1, BYTES, "1048576"),
+  CORE(max_result, 1, BYTES, "262144"),
+  CORE(max_tags, 1, COUNT, "16"),
+  CORE(queue_ms, 0, MS, "none"),
+  CORE(timeout_ms, 0, MS, "none"),
+  CORE(deadline_ms, 0, MS, "none"),
+  CORE(silence_ms, 0, MS, "none"),
+  CORE(grace_ms, 1, MS, "5000"),
+  CORE(retain_ms, 1, MS, "600000"),
+  CORE(retain_failed_ms, 1, MS, "retain_ms"),
+  CORE(retain_cancelled_ms, 1, MS, "retain_ms"),
+  CORE(max_retained, 1, COUNT, "1000"),
+  CORE(max_retained_completed, 1, COUNT, "max_retained"),
+  CORE(max_retained_failed, 1, COUNT, "max_retained"),
+  CORE(max_retained_cancelled, 1, COUNT, "max_retained"),
+  CORE(max_expired, 1, COUNT, "65536"),
+  CORE(max_text, 1, BYTES, "65536"),
+  CORE(max_event_bytes, 1024, 8 * MIB, "262144"),
+  CORE(max_events_per_job, 1, COUNT, "8192"),
+  CORE(max_bytes_per_job, 1, BYTES, "1048576"),
+  CORE(max_bytes_total, 1, UINT64_MAX, "268435456"),
+  CORE(max_inbox_bytes, 1, BYTES, "16777216"),
 };
 
 enum { LIMITS = sizeof(limits) / sizeof(limits[0]) };
@@ -140,6 +143,5 @@ int jobsrvd_limit_parse(jobsrvd_settings_t *settings, const char *text) {
 
 void jobsrvd_limits_list(FILE *to) {
   for (size_t i = 0; i < LIMITS; i++)
-    fprintf(to, i % 3 == 2 || i + 1 == LIMITS ? "%s%s\n" : "%s%-24s",
-            i % 3 == 0 ? "  " : "", limits[i].name);
+    fprintf(to, "  %-23s%s\n", limits[i].name, limits[i].fallback);
 }

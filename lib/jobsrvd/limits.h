@@ -15,6 +15,7 @@ typedef struct jobsrvd_limit_s {
   int in_sse;
   uint64_t min;
   uint64_t max;
+  const char *fallback; /* what holds when nothing is said, for people */
 } jobsrvd_limit_t;
 
 /* NULL when there is none of that name. */
@@ -32,7 +33,7 @@ void jobsrvd_limit_set(jobsrvd_settings_t *settings,
 /* NAME=VALUE of the command line; 0, or -1 after a complaint. */
 int jobsrvd_limit_parse(jobsrvd_settings_t *settings, const char *text);
 
-/* All names, a few on each line. */
+/* All names, and what holds without. */
 void jobsrvd_limits_list(FILE *to);
 
 #endif /* JOBSRVD_LIMITS_H */

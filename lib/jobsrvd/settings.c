@@ -4,6 +4,7 @@
 
 #include "logs.h"
 #include "program.h"
+#include "switches.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,12 +30,14 @@ void jobsrvd_settings_free(jobsrvd_settings_t *settings) {
   jobsrvd_list_free(&settings->listen);
   jobsrvd_list_free(&settings->allow_hosts);
   jobsrvd_list_free(&settings->allow_origins);
+  jobsrvd_list_free(&settings->trust_proxies);
   jobsrvd_programs_free(settings->programs);
   settings->programs = NULL;
   free(settings->token);
   settings->token = NULL;
   free(settings->metrics_token);
   settings->metrics_token = NULL;
+  jobsrvd_switches_free(settings);
   jobsrvd_logs_free(&settings->logs);
 }
 
@@ -139,6 +142,32 @@ const char *jobsrvd_origin_mistake(const char *text) {
   if (host == NULL || host == text || host[3] == '\0' || !visible(text) ||
       strpbrk(host + 3, "/@,*") != NULL)
     return "expected an origin such as https://example.org";
+  return NULL;
+}
+
+/* An address, and how many of its bits count. */
+const char *jobsrvd_proxy_mistake(const char *text) {
+  static const char expected[] =
+      "expected 10.0.0.1, 10.0.0.0/8, 2001:db8::/32 or unix";
+  unsigned char binary[16];
+  size_t len = strcspn(text, "/");
+  const char *bits = text[len] == '/' ? text + len + 1 : NULL;
+  int v6 = memchr(text, ':', len) != NULL;
+  char host[64];
+
+  if (strcmp(text, "unix") == 0)
+    return NULL;
+  if (len >= sizeof(host))
+    return expected;
+  memcpy(host, text, len);
+  host[len] = '\0';
+  if (inet_pton(v6 ? AF_INET6 : AF_INET, host, binary) != 1)
+    return expected;
+  if (bits != NULL &&
+      (bits[0] == '\0' || strlen(bits) > 3 ||
+       strspn(bits, "0123456789") != strlen(bits) ||
+       (bits[0] == '0' && bits[1] != '\0') || atoi(bits) > (v6 ? 128 : 32)))
+    return expected;
   return NULL;
 }
 

@@ -63,11 +63,16 @@ typedef struct jobsrvd_settings_s {
   jobsrvd_socket_t socket;
   jobsrvd_list_t allow_hosts;
   jobsrvd_list_t allow_origins;
+  jobsrvd_list_t trust_proxies;
   jobsrv_options_t core;
   jobsrv_sse_options_t sse;
   uint64_t limits_given;       /* bit of each limit of the command line */
-  char *token;                 /* NULL: none is asked for */
-  char *metrics_token;         /* NULL: there is no other for them */
+  uint32_t switches_given;     /* bit of each switch of the command line */
+  char *prefix;                /* NULL: the library's */
+  char *token_file;            /* NULL: no token is asked for */
+  char *token;                 /* what is in it */
+  char *metrics_token_file;    /* NULL: there is no other for them */
+  char *metrics_token;
   int demo;
   jobsrvd_console_t console;
   jobsrvd_logs_t logs;
@@ -92,6 +97,7 @@ void jobsrvd_list_free(jobsrvd_list_t *list);
 const char *jobsrvd_address_mistake(const char *text);
 const char *jobsrvd_host_mistake(const char *text);
 const char *jobsrvd_origin_mistake(const char *text);
+const char *jobsrvd_proxy_mistake(const char *text);
 
 /* Prints "jobsrvd: " and a line to standard error. */
 JOBSRV_PRINTF(1, 2) void jobsrvd_complain(const char *format, ...);

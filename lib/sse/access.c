@@ -5,6 +5,7 @@
 #include "jobsrv/emit.h"
 #include "sse/conn.h"
 #include "sse/metrics.h"
+#include "sse/proxy.h"
 #include "sse/route_table.h"
 
 #include <stdio.h>
@@ -61,26 +62,47 @@ static void forwarded_for(const jobsrv__request_t *request,
   to[end - begin] = '\0';
 }
 
+enum { ABOUT_ANSWER = 5, ABOUT_CALLER = 4 };
+
+typedef struct caller_s {
+  char peer[PEER_SIZE];
+  char client[JOBSRV__CLIENT_SIZE];
+  char forwarded[PEER_SIZE];
+} caller_t;
+
+/* Who asks, as far as it is known. Returns how many fields that takes. */
+static size_t add_caller(const jobsrv__request_t *request,
+                         caller_t *caller,
+                         jobsrv_field_t to[ABOUT_CALLER]) {
+  size_t n = 0;
+
+  jobsrv__conn_peer(request->conn, caller->peer, sizeof(caller->peer));
+  to[n++] = jobsrv_field_string("peer", caller->peer);
+  if (jobsrv__client(request, caller->client))
+    to[n++] = jobsrv_field_string("client", caller->client);
+  if (request->principal[0] != '\0')
+    to[n++] = jobsrv_field_string("principal", request->principal);
+  forwarded_for(request, caller->forwarded);
+  if (caller->forwarded[0] != '\0')
+    to[n++] = jobsrv_field_string("forwarded_for", caller->forwarded);
+  return n;
+}
+
 void jobsrv__access_answered(jobsrv__request_t *request,
                              int status,
                              size_t bytes) {
   jobsrv_sse_t *sse = request->sse;
   const char *route = request->route != NULL ? request->route->pattern : "-";
   char method[METHOD_SIZE] = "";
-  char peer[PEER_SIZE] = "";
-  char forwarded[PEER_SIZE] = "";
   char human[METHOD_SIZE + JOBSRV__PATTERN_MAX + 8] = "";
-  jobsrv_field_t fields[] = {
+  caller_t caller;
+  jobsrv_field_t fields[ABOUT_ANSWER + ABOUT_CALLER] = {
     jobsrv_field_string("method", method),
     jobsrv_field_string("route", route),
     jobsrv_field_u64("status", (uint64_t) status),
     jobsrv_field_u64("bytes", bytes),
     jobsrv_field_u64("duration_ms", since_ms(sse, request->begun_ns)),
-    jobsrv_field_string("peer", peer),
-    jobsrv_field_string("principal", request->principal),
-    jobsrv_field_string("forwarded_for", forwarded),
   };
-  size_t n = sizeof(fields) / sizeof(fields[0]) - 2; /* that are always there */
   jobsrv_event_t event = {
     .size = sizeof(event),
     .level = level_of(request, status),
@@ -97,14 +119,9 @@ void jobsrv__access_answered(jobsrv__request_t *request,
   if (!jobsrv_server_narrates(sse->srv, event.level))
     return;
   method_of(request, method);
-  jobsrv__conn_peer(request->conn, peer, sizeof(peer));
   (void) snprintf(human, sizeof(human), "%s %s %d", method, route, status);
-  if (request->principal[0] != '\0')
-    n++;
-  forwarded_for(request, forwarded);
-  if (forwarded[0] != '\0')
-    fields[n++] = fields[sizeof(fields) / sizeof(fields[0]) - 1];
-  event.nfields = n;
+  event.nfields =
+      ABOUT_ANSWER + add_caller(request, &caller, fields + ABOUT_ANSWER);
   (void) jobsrv_narrate_server(sse->srv, &event);
 }
 

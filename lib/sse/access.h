@@ -7,7 +7,8 @@
  * answered, actor "http", action "access", and one for each stream that is
  * over, action "stream_end". No query, no token and no header is in them but
  * the address that a proxy in front has put last into X-Forwarded-For, as the
- * field "forwarded_for". "peer" is who is connected, and alone is sure.
+ * field "forwarded_for", whoever that is. "peer" is who is connected; "client"
+ * is there when that is a proxy that we believe, and is whom it speaks for.
  */
 
 #include "sse/request.h"

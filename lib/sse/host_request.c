@@ -3,6 +3,7 @@
 #include "jobsrv/sse_route.h"
 
 #include "sse/api.h"
+#include "sse/proxy.h"
 #include "sse/route_table.h"
 
 #include <string.h>
@@ -99,6 +100,21 @@ void jobsrv_sse_peer(const jobsrv_sse_request_t *request,
                      size_t cap) {
   JOBSRV__ASSERT_LOOP(request->sse->srv);
   jobsrv__conn_peer(request->conn, to, cap);
+}
+
+void jobsrv_sse_client(const jobsrv_sse_request_t *request,
+                       char *to,
+                       size_t cap) {
+  char client[JOBSRV__CLIENT_SIZE];
+  size_t len;
+
+  JOBSRV__ASSERT_LOOP(request->sse->srv);
+  (void) jobsrv__client(request, client);
+  len = strlen(client);
+  if (len >= cap)
+    len = cap - 1;
+  memcpy(to, client, len);
+  to[len] = '\0';
 }
 
 int jobsrv_sse_credentials(const jobsrv_sse_request_t *request,

@@ -36,6 +36,7 @@
 typedef struct jobsrv__conn_s jobsrv__conn_t;
 typedef struct jobsrv__listener_s jobsrv__listener_t;
 typedef struct jobsrv__request_s jobsrv__request_t;
+typedef struct jobsrv__proxies_s jobsrv__proxies_t;
 typedef struct jobsrv__route_s jobsrv__route_t;
 typedef struct jobsrv__middleware_s jobsrv__middleware_t;
 typedef struct jobsrv__header_s jobsrv__header_t;
@@ -111,6 +112,7 @@ struct jobsrv_sse_s {
   char *token;
   size_t token_len;
   char *metrics_token;
+  jobsrv__proxies_t *proxies; /* NULL: none is believed */
   jobsrv_sse_close_cb close_cb;
   void *close_data;
   uint8_t is_part_done;

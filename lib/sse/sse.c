@@ -12,6 +12,7 @@
 #include "sse/hold.h"
 #include "sse/idempotency.h"
 #include "sse/listener.h"
+#include "sse/proxy.h"
 #include "sse/route_table.h"
 #include "sse/ticket.h"
 
@@ -67,7 +68,9 @@ static int set_limits(jobsrv_sse_options_t *options) {
   LIMIT_MAP(XX)
 #undef XX
   if (options->send_buffer > INT_MAX || options->max_stream_ms > INT_MAX ||
-      options->lag < JOBSRV_SSE_LAG_GAP || options->lag > JOBSRV_SSE_LAG_BREAK)
+      options->lag < JOBSRV_SSE_LAG_GAP ||
+      options->lag > JOBSRV_SSE_LAG_BREAK || options->proxy_header < 0 ||
+      options->proxy_header > JOBSRV_SSE_FORWARDED)
     return UV_EINVAL;
   return 0;
 }
@@ -157,6 +160,11 @@ static int list_copy(const jobsrv_alloc_t *alloc,
 }
 
 static int copy_texts(jobsrv_sse_t *sse, const jobsrv_sse_options_t *options) {
+  int err = jobsrv__proxies_new(&sse->proxies, sse->alloc,
+                                options->trust_proxies);
+
+  if (err != 0)
+    return err;
   sse->prefix = jobsrv__strdup(sse->alloc, options->prefix);
   sse->token = jobsrv__strdup(sse->alloc, options->bearer_token);
   sse->metrics_token = jobsrv__strdup(sse->alloc, options->metrics_token);
@@ -177,6 +185,7 @@ static int copy_texts(jobsrv_sse_t *sse, const jobsrv_sse_options_t *options) {
   sse->options.metrics_token = sse->metrics_token;
   sse->options.allow_hosts = NULL;
   sse->options.allow_origins = NULL;
+  sse->options.trust_proxies = NULL;
   return 0;
 }
 
@@ -184,6 +193,7 @@ static void free_texts(jobsrv_sse_t *sse) {
   jobsrv__free(sse->alloc, sse->prefix);
   jobsrv__free(sse->alloc, sse->token);
   jobsrv__free(sse->alloc, sse->metrics_token);
+  jobsrv__free(sse->alloc, sse->proxies);
   jobsrv__free(sse->alloc, sse->scratch);
   list_free(sse->alloc, sse->allow_hosts);
   list_free(sse->alloc, sse->allow_origins);

@@ -46,7 +46,35 @@ MISTAKES = [
     ("unknown member", '{\n  "operation": @{}\n}',
      'unknown member "operation": expected one of listen, limits, '
      "allow_hosts, allow_origins, operations, console, log_file, syslog, "
-     "journal, socket_mode, socket_owner"),
+     "journal, socket_mode, socket_owner, trust_proxies, level, prefix, "
+     "token_file, metrics, metrics_token_file, lag, gzip, "
+     "cors_credentials, proxy_header"),
+    # what is one word
+    ("level unknown", '{ "level": @"loud" }',
+     "expected trace, debug, info, warn, error, fatal or mute"),
+    ("level a number", '{ "level": @3 }',
+     "expected a string, not an integer"),
+    ("prefix without a slash", '{ "prefix": @"v1" }',
+     "expected a path such as /v1, without a slash at its end"),
+    ("prefix with a slash at its end", '{ "prefix": @"/v1/" }',
+     "expected a path such as /v1, without a slash at its end"),
+    ("prefix of a blank", '{ "prefix": @"/v 1" }',
+     "expected a path such as /v1, without a slash at its end"),
+    ("prefix too long", '{ "prefix": @"/%s" }' % ("v" * 128),
+     "expected a path such as /v1, without a slash at its end"),
+    ("token_file empty", '{ "token_file": @"" }',
+     "expected the path of a file"),
+    ("metrics a string", '{ "metrics": @"on" }',
+     "expected true or false, not a string"),
+    ("lag unknown", '{ "lag": @"drop" }', "expected gap or break"),
+    ("cors_credentials a number", '{ "cors_credentials": @1 }',
+     "expected true or false, not an integer"),
+    ("proxy_header unknown", '{ "proxy_header": @"x-real-ip" }',
+     "expected x-forwarded-for or forwarded"),
+    ("trust_proxies a string", '{ "trust_proxies": @"10.0.0.1" }',
+     "expected an array of strings, not a string"),
+    ("trust_proxies with a name", '{ "trust_proxies": ["unix", @"proxy"] }',
+     "expected 10.0.0.1, 10.0.0.0/8, 2001:db8::/32 or unix"),
     # socket files
     ("socket_mode a number", '{ "socket_mode": @432 }',
      "expected a string, not an integer"),
@@ -345,6 +373,17 @@ USAGE = [
     (["--console=loud"], "--console loud: expected text, json, brackets,"),
     (["--voice", "sad"], "--voice sad: expected human, cute or story"),
     (["--token-file", "missing"], "missing: No such file or directory"),
+    (["--metrics-token-file", "missing"], "missing: No such file"),
+    (["--metrics=yes"], "--metrics takes no value"),
+    (["--level", "loud"], "--level loud: expected trace, debug, info, warn,"),
+    (["--lag=drop"], "--lag drop: expected gap or break"),
+    (["--prefix", "v1"], "--prefix v1: expected a path such as /v1"),
+    (["--proxy-header", "via"], "--proxy-header via: expected x-forwarded"),
+    (["--trust-proxy", "proxy"], "--trust-proxy proxy: expected 10.0.0.1"),
+    (["--trust-proxy", "10.0.0.0/33"], "expected 10.0.0.1, 10.0.0.0/8"),
+    (["--trust-proxy", "::1/129"], "expected 10.0.0.1, 10.0.0.0/8"),
+    (["--trust-proxy", "10.0.0.0/"], "expected 10.0.0.1, 10.0.0.0/8"),
+    (["--trust-proxy", "[::1]"], "expected 10.0.0.1, 10.0.0.0/8"),
 ]
 
 
