@@ -30,6 +30,7 @@ locales        check  [ -f /usr/share/i18n/locales/de_DE ]
 tzdata         check  [ -f /usr/share/zoneinfo/Europe/Berlin ]
 g++            check  command -v c++
 python3        check  command -v python3
+python3-jsonschema check jobsrv_has_jsonschema
 curl           check  command -v curl
 chromium       long   command -v chromium
 chromium-driver long  command -v chromedriver
@@ -56,6 +57,15 @@ jobsrv_has_cc() {
 jobsrv_has_llhttp() {
   [ -f /usr/share/llhttp/llhttp.c ] || [ -f /usr/local/share/llhttp/llhttp.c ] ||
     pkg-config --exists libllhttp
+}
+
+# For the interpreter that runs the tests, or for Debian's own.
+jobsrv_has_jsonschema() {
+  for jobsrv_python in python3 /usr/bin/python3; do
+    "$jobsrv_python" -c 'from jsonschema import Draft202012Validator' \
+      2>/dev/null && return 0
+  done
+  return 1
 }
 
 # Where another clang is the default one, its own runtime is the one to have:

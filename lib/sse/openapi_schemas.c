@@ -20,8 +20,7 @@
 static const char JOB[] =
     "'job_id':" REF("JobId") ",'operation':" TEXT ",'state':" REF("State")
     ",'cancel_requested':" FLAG ",'cancel_reason':{'type':'object',"
-    "'required':['code'],'properties':{'code':{'enum':['requested',"
-    "'replaced','last_watcher','shutdown','parent']},'text':" TEXT
+    "'required':['code'],'properties':{'code':" REF("Reason") ",'text':" TEXT
     ",'actor':" TEXT "}},'created_at':" TIME ",'queued_at':" TIME
     ",'started_at':" TIME ",'finished_at':" TIME ",'duration_ms':" COUNT
     ",'attempt':" COUNT ",'max_attempts':" COUNT ",'next_attempt_at':" TIME
@@ -102,6 +101,10 @@ static const char *state_at(int at) {
   return jobsrv_state_name((jobsrv_state_t) at);
 }
 
+static const char *reason_at(int at) {
+  return jobsrv_reason_name((jobsrv_reason_code_t) at);
+}
+
 static void put_names(jobsrv__buf_t *buf,
                       const char *key,
                       name_cb name,
@@ -127,6 +130,7 @@ void jobsrv__doc_put_schemas(const jobsrv_sse_t *sse, jobsrv__buf_t *buf) {
   put_names(buf, "State", state_at, 0, JOBSRV_STATE_MAX);
   put_names(buf, "Priority", jobsrv_priority_name, JOBSRV_PRIORITY_LOW,
             JOBSRV_PRIORITY_CRITICAL + 1);
+  put_names(buf, "Reason", reason_at, 0, JOBSRV_REASON_MAX);
   jobsrv__doc_put(buf, SCALARS);
   put_job(buf);
   jobsrv__doc_put(buf, ANSWERS);

@@ -230,13 +230,12 @@ static watcher_t *create(const char *query, const char *fields,
                          const char *body) {
   watcher_t *watcher = watcher_open(&w, 0);
   char text[600];
-  int len = snprintf(text, sizeof(text),
-                     "POST /v1/jobs%s HTTP/1.1\r\nHost: localhost\r\n"
-                     "Content-Type: application/json\r\n%s"
-                     "Content-Length: %zu\r\n\r\n%s",
-                     query, fields, strlen(body), body);
 
-  assert_int_equal(send(watcher->fd, text, (size_t) len, MSG_NOSIGNAL), len);
+  snprintf(text, sizeof(text),
+           "POST /v1/jobs%s HTTP/1.1\r\nHost: localhost\r\n"
+           "Content-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
+           query, fields, strlen(body), body);
+  watcher_send(watcher, text);
   return watcher;
 }
 
@@ -348,6 +347,27 @@ static void a_key_that_is_known_streams_the_same_job(void **state) {
   watcher_free(second);
 }
 
+static void who_has_all_of_a_key_that_is_known_is_sent_nothing(void **state) {
+  char fields[200];
+  watcher_t *first;
+  watcher_t *second;
+
+  (void) state;
+  world_open(&w);
+  first = create("", EVENTS "Idempotency-Key: k\r\n", WORK);
+  watcher_wait(&w, first, 3);
+  assert_ok(jobsrv_job_complete(located(first), NULL, 0));
+  watcher_wait(&w, first, 0);
+  snprintf(fields, sizeof(fields),
+           EVENTS "Idempotency-Key: k\r\nLast-Event-ID: %s\r\n",
+           first->last_id);
+  second = create("", fields, WORK);
+  watcher_wait(&w, second, 0);
+  assert_int_equal(second->status, 204);
+  watcher_free(first);
+  watcher_free(second);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static const struct CMUnitTest tests[] = {
@@ -364,6 +384,7 @@ static const struct CMUnitTest tests[] = {
   CASE(who_takes_json_as_well_is_sent_json),
   CASE(without_room_for_a_stream_nothing_is_created),
   CASE(a_key_that_is_known_streams_the_same_job),
+  CASE(who_has_all_of_a_key_that_is_known_is_sent_nothing),
 };
 
 RUN(tests);

@@ -25,11 +25,11 @@ static int teardown(void **state) {
 static watcher_t *ask_many(const char *query, const char *fields) {
   watcher_t *watcher = watcher_open(&w, 0);
   char text[1200];
-  int len = snprintf(text, sizeof(text),
-                     "GET /v1/stream%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n",
-                     query, fields);
 
-  assert_int_equal(send(watcher->fd, text, (size_t) len, MSG_NOSIGNAL), len);
+  snprintf(text, sizeof(text),
+           "GET /v1/stream%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", query,
+           fields);
+  watcher_send(watcher, text);
   return watcher;
 }
 

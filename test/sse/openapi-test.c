@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "sse/world.h"
+#include "narration/schema.h"
+#include "sse/watcher.h"
 
 #include "jobsrv/sse_auth.h"
 
@@ -443,6 +444,29 @@ static void the_options_in_it_are_those_that_are_read(void **state) {
   assert_int_equal(n, 17);
 }
 
+/* That it fits its schema is for package/answers-test to say. */
+static void what_has_all_that_an_event_can_have_is_sent(void **state) {
+  static schema_t all;
+  jobsrv_job_t *job = fixture_begin(&w.f);
+  watcher_t *watcher;
+
+  (void) state;
+  assert_ok(jobsrv_narrate_event(job, schema_event(&all)));
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  watcher = watch(&w, job, "", "");
+  watcher_wait(&w, watcher, 0);
+  assert_int_equal(watcher->status, 200);
+  fetch("");
+#define XX(name, type)                                                        \
+  if (at(doc, "components schemas Narration properties " #name) == NULL)      \
+    fail_msg("%s is not in it", #name);                                       \
+  assert_non_null(memmem(watcher->raw, watcher->raw_len, "\"" #name "\":",    \
+                         sizeof(#name) + 2));
+  JOBSRV_WELL_KNOWN_MAP(XX)
+#undef XX
+  watcher_free(watcher);
+}
+
 static void it_has_an_end(void **state) {
   (void) state;
   fetch("");
@@ -463,6 +487,7 @@ static const struct CMUnitTest tests[] = {
   CASE(what_is_not_in_it_is_not_found),
   CASE(head_is_get_without_the_document),
   CASE(the_options_in_it_are_those_that_are_read),
+  CASE(what_has_all_that_an_event_can_have_is_sent),
   CASE(it_has_an_end),
 };
 

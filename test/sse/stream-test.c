@@ -2,6 +2,7 @@
 
 #include "sse/watcher.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 /* What watchers receive: from the start, late, again, and from elsewhere. */
@@ -28,10 +29,46 @@ static void reopen(void) {
   world_open(&w);
 }
 
+static void *say_too_much(void *job) {
+  for (int i = 0; i < 500; i++)
+    (void) jobsrv_narrate(job, "count", "line %d", i);
+  return NULL;
+}
+
 static void say(jobsrv_job_t *job, int from, int to) {
   for (int i = from; i <= to; i++)
     assert_ok(jobsrv_narrate(job, "count", "line %d of the job \"%d\"\n", i,
                              i));
+}
+
+/* ---- what was lost ---- */
+
+static void what_was_dropped_is_told_where_it_is_missing(void **state) {
+  unsigned long long seq = 0;
+  watcher_t *watcher;
+  jobsrv_job_t *job;
+  pthread_t thread;
+  int dropped = 0;
+
+  (void) state;
+  w.f.options.max_inbox_bytes = 16 * 1024;
+  reopen();
+  job = fixture_begin(&w.f);
+  watcher = watch(&w, job, "", "");
+  watcher_wait(&w, watcher, 3);
+  assert_int_equal(pthread_create(&thread, NULL, say_too_much, job), 0);
+  pthread_join(thread, NULL);
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  watcher_wait(&w, watcher, 0);
+  for (size_t i = 1; i < watcher->n; i++) {
+    const sse_event_t *event = &watcher->events[i];
+
+    dropped += strstr(event->text, "\nevent: dropped\n") != NULL;
+    if (event->seq != 0)
+      assert_int_equal(event->seq, ++seq);
+  }
+  assert_int_equal(dropped, 1);
+  watcher_free(watcher);
 }
 
 /* ---- the same for all ---- */
@@ -453,6 +490,7 @@ static void after_the_end_the_connection_serves_on(void **state) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 static const struct CMUnitTest tests[] = {
+  CASE(what_was_dropped_is_told_where_it_is_missing),
   CASE(three_watchers_receive_the_same),
   CASE(numbers_have_no_holes),
   CASE(the_head_says_that_it_streams),

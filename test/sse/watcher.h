@@ -35,6 +35,8 @@ typedef struct {
   size_t n;
   size_t comments;
   char last_id[80];
+  unsigned long long doc; /* of record.h */
+  char request[1200];
 } watcher_t;
 
 enum { WATCHER_RAW = 1 << 25 };
@@ -50,6 +52,7 @@ static inline watcher_t *watcher_open(const world *w, int receive_buffer) {
   watcher->body = malloc(WATCHER_RAW);
   assert_non_null(watcher->raw);
   assert_non_null(watcher->body);
+  watcher->doc = record_doc(w->sse);
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   watcher->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   assert_true(watcher->fd >= 0);
@@ -68,6 +71,9 @@ static inline void watcher_cut(watcher_t *watcher) {
 }
 
 static inline void watcher_free(watcher_t *watcher) {
+  if (watcher->request[0] != '\0' && watcher->fd >= 0) /* not cut */
+    record_answer(watcher->doc, watcher->request, watcher->raw,
+                  watcher->raw_len);
   watcher_cut(watcher);
   free(watcher->raw);
   free(watcher->body);
@@ -183,6 +189,14 @@ static inline void watcher_read(watcher_t *watcher, size_t max) {
 
 /* ---- asking and waiting ---- */
 
+static inline void watcher_send(watcher_t *watcher, const char *request) {
+  size_t len = strlen(request);
+
+  assert_true(len < sizeof(watcher->request));
+  memcpy(watcher->request, request, len + 1);
+  assert_int_equal(send(watcher->fd, request, len, MSG_NOSIGNAL), len);
+}
+
 static inline void watcher_ask(watcher_t *watcher,
                                const jobsrv_job_t *job,
                                int minor,
@@ -190,13 +204,11 @@ static inline void watcher_ask(watcher_t *watcher,
                                const char *fields) {
   char request[800];
   char id[JOBSRV_ID_SIZE];
-  int len = snprintf(request, sizeof(request),
-                     "GET /v1/jobs/%s/stream%s HTTP/1.%d\r\n"
-                     "Host: localhost\r\n%s\r\n",
-                     jobsrv_job_id(job, id), query, minor, fields);
 
-  assert_int_equal(send(watcher->fd, request, (size_t) len, MSG_NOSIGNAL),
-                   len);
+  snprintf(request, sizeof(request),
+           "GET /v1/jobs/%s/stream%s HTTP/1.%d\r\nHost: localhost\r\n%s\r\n",
+           jobsrv_job_id(job, id), query, minor, fields);
+  watcher_send(watcher, request);
 }
 
 typedef struct {

@@ -6,6 +6,7 @@
 
 #include "fixture.h"
 #include "peer.h"
+#include "sse/record.h"
 
 #include "jobsrv/sse.h"
 
@@ -102,12 +103,14 @@ static inline int answer_is_whole(void *data) {
 /* Sends these bytes and takes one answer; returns its status, 0 for none. */
 static inline int ask_raw(world *w, peer_t *peer, const char *request) {
   answer_wait_t wait = { peer, strncmp(request, "HEAD ", 5) == 0 };
+  unsigned long long doc = record_doc(w->sse);
 
   peer->len = 0;
   peer->text[0] = '\0';
   peer_send(peer, request);
   if (!run_until(&w->f.loop, answer_is_whole, &wait, 5000))
     fail_msg("no answer to %.60s: %.300s", request, peer->text);
+  record_answer(doc, request, peer->text, peer->len);
   return strncmp(peer->text, "HTTP/1.1 ", 9) == 0 ? atoi(peer->text + 9) : 0;
 }
 
