@@ -22,6 +22,9 @@
  *
  * The end of a job is not in its log: it comes from the record, whenever it is
  * asked for.
+ *
+ * A cursor reads one job; a tail reads all of them, in the order in which all
+ * was told.
  */
 
 #include "jobsrv/narrate.h"
@@ -233,6 +236,79 @@ JOBSRV_EXTERN void jobsrv_cursor_return(jobsrv_cursor_t *cursor,
  * Nothing to do is no mistake.
  */
 JOBSRV_EXTERN void jobsrv_reader_run(jobsrv_reader_t *reader);
+
+/* ---- all jobs ---- */
+
+typedef struct jobsrv_tail_s jobsrv_tail_t;
+
+/* As jobsrv_cursor_cb. May detach this tail and any other. */
+typedef void (*jobsrv_tail_cb)(jobsrv_tail_t *tail);
+
+/*
+ * Where somebody is in what all jobs of a server tell. It keeps no place in
+ * any of them: what it costs to go on is as the jobs that have told something
+ * since, however many there are. While there is a tail every job has a log.
+ */
+struct jobsrv_tail_s {
+  /* public */
+  void *data;
+  /* private */
+  jobsrv_tail_cb notify;
+  struct jobsrv__logs_s *logs;
+  struct jobsrv__map_s *missed; /* from where, of jobs that were trimmed */
+  jobsrv_tail_t *next;
+  jobsrv_tail_t *prev;
+  uint64_t after;
+  uint64_t progress_after;
+  uint64_t forgotten;           /* told to be gone, up to here */
+  uint64_t ending;              /* whose last progress was given */
+  uint64_t number;              /* of what was peeked */
+  uint8_t what;
+  uint8_t flags;
+};
+
+/*
+ * Attaches a tail: all jobs that are live or retained, and all that come, are
+ * read, events as they are numbered over all jobs, from behind `server_after`;
+ * 0 begins with the oldest that is retained. Costs as much as there are jobs.
+ * Jobs are neither watched nor, past their retention, kept by it.
+ *
+ * Returns 0; JOBSRV_EBADCURSOR when `server_after` is beyond the server's last
+ * event; JOBSRV_ECLOSED; UV_ENOMEM.
+ */
+JOBSRV_EXTERN JOBSRV_NODISCARD
+int jobsrv_tail_attach(jobsrv_tail_t *tail,
+                       jobsrv_t *srv,
+                       uint64_t server_after,
+                       jobsrv_tail_cb notify);
+
+/* Harmless on a tail that is detached or zeroed. */
+JOBSRV_EXTERN void jobsrv_tail_detach(jobsrv_tail_t *tail);
+
+/*
+ * What comes next; the same again until the tail is advanced, unless the job
+ * has gone meanwhile or what comes next is trimmed. All that is given is lent
+ * until the next call on any tail or job.
+ *
+ *   EVENTS    one event of `*job`, `*entry`
+ *   PROGRESS  of `*job`; only `entry->json` is there
+ *   END       of `*job`; only `entry->seq` and `entry->server_seq` are there
+ *   GAP       `*gap` of `*job` is gone. From 1 when it went before the tail was
+ *             attached: as jobsrv_cursor_attach_behind(). `*job` NULL: events
+ *             up to `gap->server_seq` are gone together with their jobs, and
+ *             nobody knows how many
+ *   NOTHING   all read; `notify` will come
+ */
+JOBSRV_EXTERN jobsrv_read_t jobsrv_tail_peek(jobsrv_tail_t *tail,
+                                             jobsrv_job_t **job,
+                                             jobsrv_entry_t *entry,
+                                             jobsrv_view_t *gap);
+
+/* Moves on over what was peeked. */
+JOBSRV_EXTERN void jobsrv_tail_advance(jobsrv_tail_t *tail);
+
+/* All up to this number was read. */
+JOBSRV_EXTERN uint64_t jobsrv_tail_after(const jobsrv_tail_t *tail);
 
 enum {
   JOBSRV_RECORD_BRIEF = 1 /* leave out a result or prompt over 16 KiB, and say

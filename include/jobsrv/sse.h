@@ -16,6 +16,9 @@
  *   GET    P/stream?jobs=a,b,c  many jobs on one stream, in the order in which
  *                               all was told: ids are <boot>-g<N>, `end` says
  *                               whose it is and has no marker behind it
+ *   GET    P/events             if turned on: all jobs that the caller may see,
+ *                               the same way; those that come join by
+ *                               themselves, and it does not end
  *   DELETE P/jobs/{id}          asks it to stop, as POST P/jobs/{id}/cancel
  *   POST   P/jobs/{id}/answer   input for a job that waits for it
  *   POST   P/jobs/{id}/ticket   lets a page's EventSource watch it: a stream
@@ -35,6 +38,21 @@
  *   lag=break     see jobsrv_sse_lag_t
  *
  * POST P/jobs with one of these types in Accept creates and streams in one.
+ *
+ * In NDJSON of many jobs what has an id has it as its member `id`, which after=
+ * takes. Holes in these numbers mean nothing: they are events of other jobs.
+ * What is missing is told by a `gap`: with `job_id`, `missed_from` and
+ * `missed_to` for the events of a job that are not retained any more (from 1
+ * when they went before the stream was opened: some of them may have been read
+ * before); with `reason` "forgotten" alone when jobs are gone whose events were
+ * not all read; with "restart" when the cursor is of another server object, and
+ * all that is retained follows.
+ *
+ * P/events begins, without a cursor, with the oldest event that is retained;
+ * there are no records at its beginning, as P/jobs has them. It watches no job:
+ * none starts, goes on or is cancelled for it, and max_streams_per_job does not
+ * count it. When the server drains it ends behind the last job's end, with the
+ * cursor to come back with: the next server answers that with a gap.
  *
  * If the host turns it on (`gzip`), streams of every kind are compressed for
  * those whose Accept-Encoding asks for it. Each flush can be read at once, and
@@ -113,6 +131,8 @@ typedef struct jobsrv_sse_options_s {
   int lag;                      /* jobsrv_sse_lag_t, for who does not ask by
                                    lag= */
   uint32_t send_buffer;         /* 0: the kernel's; SO_SNDBUF of connections */
+  int all_events;               /* 1: GET P/events is there, for those who may:
+                                   it shows what all may see of all jobs */
   int metrics;                  /* 1: GET /metrics is there, for those who
                                    may: it tells what the server does */
   const char *metrics_token;    /* NULL: none; a bearer token for GET /metrics

@@ -53,6 +53,7 @@ struct jobsrv__chunk_s {
   atomic_uint state;
   _Atomic uint64_t written; /* events << 32 | bytes */
   uint64_t first_seq;
+  uint64_t before;          /* the server_seq of the event before that */
   jobsrv__chunk_t *next;    /* under the log's mutex */
   uint32_t capacity;        /* of bytes[], slots included */
   _Alignas(8) char bytes[];
@@ -97,6 +98,8 @@ typedef struct jobsrv__progress_state_s {
   jobsrv__log_t *log;
   jobsrv_timer_t timer;
   jobsrv__queue_t news;       /* for sinks */
+  jobsrv__queue_t in_tails;   /* once it was published */
+  uint64_t tick;              /* of that, over all jobs */
   uint64_t published_ns;      /* monotonic */
   int is_own;                 /* the job has reported, not its children */
   uint32_t attempt;           /* which has reported last */
@@ -160,6 +163,7 @@ struct jobsrv__log_s {
   uint8_t news;               /* told to nobody yet */
   uint8_t walking;            /* cursors are being told */
   uint8_t log_class;
+  uint8_t unread;             /* by some tail; the job is referenced */
   _Atomic(jobsrv__progress_state_t *) progress; /* NULL until the first */
   jobsrv__loan_t *loans;
   jobsrv_cursor_t *first;     /* not lent ones, oldest first */
@@ -169,6 +173,7 @@ struct jobsrv__log_s {
   jobsrv__queue_t in_dirty;
   jobsrv__queue_t in_all;
   jobsrv__queue_t in_class;   /* of live ones, or among the ended */
+  jobsrv__queue_t in_tails;   /* while there are some, see tail.c */
   char id[JOBSRV__ID_SIZE];
   jobsrv__pem_t pem;          /* private keys that are being told */
 };
@@ -222,6 +227,17 @@ static inline uint64_t jobsrv__log_first(const jobsrv__log_t *log) {
   return log->head != NULL ? log->head->first_seq : log->last + 1;
 }
 
+/* The number, over all jobs, of the newest event that is or was in the log. */
+static inline uint64_t jobsrv__log_newest_number(const jobsrv__log_t *log) {
+  jobsrv__chunk_t *tail = log->tail;
+
+  if (tail == NULL)
+    return log->trimmed_server_seq;
+  return jobsrv__chunk_slot(
+             tail, jobsrv__written_events(jobsrv__chunk_load(tail)) - 1)
+      ->server_seq;
+}
+
 /* A log has something new for its cursors. */
 void jobsrv__log_dirty(jobsrv__log_t *log, int news);
 
@@ -269,6 +285,9 @@ enum { /* of a cursor's flags; the others are its own */
   JOBSRV__CURSOR_TOLD = 1 << 0, /* and has not read to the end since */
   JOBSRV__CURSOR_BORN = 1 << 3  /* linked while cursors were being told */
 };
+
+/* The last of the chunk's events that is numbered `n` or less; else before. */
+uint64_t jobsrv__chunk_seq_at(jobsrv__chunk_t *chunk, uint64_t n);
 
 /* Tells the cursors that have something to read, each once. */
 void jobsrv__cursors_tell(jobsrv__log_t *log);

@@ -114,7 +114,7 @@ static jobsrv_read_t peek_gap(const jobsrv_cursor_t *cursor,
   view->missed_from = cursor->after + 1;
   if (cursor->chunk != NULL) {
     view->missed_to = cursor->chunk->first_seq - 1;
-    view->server_seq = jobsrv__chunk_slot(cursor->chunk, 0)->server_seq - 1;
+    view->server_seq = cursor->chunk->before;
   } else {
     view->missed_to = cursor->log->last;
     view->server_seq = cursor->log->trimmed_server_seq;
@@ -395,8 +395,7 @@ int jobsrv_cursor_attach(jobsrv_cursor_t *cursor,
   return 0;
 }
 
-/* The last of the chunk's events that is numbered `n` or less; else before. */
-static uint64_t seq_within(jobsrv__chunk_t *chunk, uint64_t n) {
+uint64_t jobsrv__chunk_seq_at(jobsrv__chunk_t *chunk, uint64_t n) {
   uint32_t events = jobsrv__written_events(jobsrv__chunk_load(chunk));
   uint32_t low = 0;
   uint32_t middle;
@@ -425,7 +424,7 @@ static uint64_t seq_behind(const jobsrv_job_t *job, uint64_t n) {
   while (chunk->next != NULL &&
          jobsrv__chunk_slot(chunk->next, 0)->server_seq <= n)
     chunk = chunk->next;
-  return seq_within(chunk, n);
+  return jobsrv__chunk_seq_at(chunk, n);
 }
 
 int jobsrv_cursor_attach_behind(jobsrv_cursor_t *cursor,

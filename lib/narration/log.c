@@ -44,6 +44,7 @@ void jobsrv__logs_init(jobsrv__logs_t *logs, jobsrv_t *srv) {
   jobsrv__queue_init(&logs->ended);
   for (i = 0; i < JOBSRV__LOG_CLASSES; i++)
     jobsrv__queue_init(&logs->live[i]);
+  jobsrv__tails_init(&logs->tails);
   atomic_init(&logs->bytes, 0);
   atomic_init(&logs->spare, NULL);
 
@@ -161,6 +162,7 @@ static int make_room(jobsrv__log_t *log, size_t need) {
   chunk = jobsrv__chunk_new(log, need > size ? need : size, log->last + 1);
   if (chunk == NULL)
     return UV_ENOMEM;
+  chunk->before = jobsrv__log_newest_number(log);
 
   pthread_mutex_lock(&log->lock);
   log->tail = chunk;
@@ -243,6 +245,7 @@ static int append(jobsrv__log_t *log,
   log->events++;
   if (grown || log->events > logs->srv->options.max_events_per_job)
     jobsrv__log_trim(log);
+  jobsrv__tails_news(log);
   jobsrv__log_dirty(log, 1);
   return 0;
 }
@@ -279,8 +282,11 @@ int jobsrv__log_append(jobsrv_job_t *job,
 
 static jobsrv__log_t *make_log(jobsrv_job_t *job) {
   jobsrv__logs_t *logs = jobsrv__logs(job->srv);
-  jobsrv__log_t *log = jobsrv__zalloc(&job->srv->alloc, sizeof(*log));
+  jobsrv__log_t *log;
 
+  if (jobsrv__tails_reserve(logs) != 0)
+    return NULL;
+  log = jobsrv__zalloc(&job->srv->alloc, sizeof(*log));
   if (log == NULL)
     return NULL;
   if (pthread_mutex_init(&log->lock, NULL) != 0) {
@@ -295,6 +301,7 @@ static jobsrv__log_t *make_log(jobsrv_job_t *job) {
   log->next_size = JOBSRV__CHUNK_MIN;
   jobsrv__id_format(&job->id, log->id);
   jobsrv__queue_push_back(&logs->all, &log->in_all);
+  logs->n++;
   return log;
 }
 
@@ -343,6 +350,7 @@ int jobsrv__log_open(jobsrv_job_t *job) {
   log->first_at_end = 1;
   if (jobsrv__job_ended(job) && job->end_server_seq != 0)
     finish_log(log);
+  jobsrv__tails_news(log);
   return 0;
 }
 
@@ -362,19 +370,28 @@ static uint64_t time_of(const jobsrv_job_t *job,
   return jobsrv__wall_at(job->srv, jobsrv_now(job->srv));
 }
 
+/* Whoever reads all jobs reads logs: what is in none is lost to them. */
+static void open_for_tails(jobsrv_job_t *job) {
+  if (job->log == NULL && job->srv->narration != NULL &&
+      jobsrv__logs(job->srv)->tails.n > 0)
+    (void) jobsrv__log_open(job);
+}
+
 void jobsrv__log_transition(jobsrv_job_t *job,
                             jobsrv_state_t from,
                             jobsrv_state_t to) {
   int first = job->seq == 0;
   uint64_t wall_ns = time_of(job, from, to);
   int64_t ms = ms_after_creation(job, wall_ns);
-  int waits = job->log == NULL && job->nnotes < JOBSRV__NOTES &&
-              job->attempt_no <= 1 && ms >= INT32_MIN && ms <= INT32_MAX;
   uint64_t server_seq = 0;
   char body[JOBSRV__STATE_BODY];
   jobsrv__note_t note;
   size_t len;
+  int waits;
 
+  open_for_tails(job);
+  waits = job->log == NULL && job->nnotes < JOBSRV__NOTES &&
+          job->attempt_no <= 1 && ms >= INT32_MIN && ms <= INT32_MAX;
   if (waits)
     number(job, JOBSRV_KIND_STATE, &server_seq);
   note = (jobsrv__note_t) {
@@ -387,6 +404,8 @@ void jobsrv__log_transition(jobsrv_job_t *job,
   if (waits) {
     job->note_ms[job->nnotes] = (int32_t) ms;
     job->notes[job->nnotes++] = note;
+    if (job->srv->narration != NULL && jobsrv__logs(job->srv)->tails.n > 0)
+      jobsrv__tails_forgotten(jobsrv__logs(job->srv), server_seq);
     return;
   }
   len = jobsrv__encode_state(body, job, &note, wall_ns, job->attempt_no,
@@ -400,17 +419,22 @@ void jobsrv__log_transition(jobsrv_job_t *job,
 void jobsrv__log_end(jobsrv_job_t *job) {
   jobsrv__log_t *log;
 
+  open_for_tails(job);
   number(job, JOBSRV_KIND_END, &job->end_server_seq);
 
   log = job->log;
-  if (log == NULL)
+  if (log == NULL) {
+    if (job->srv->narration != NULL && jobsrv__logs(job->srv)->tails.n > 0)
+      jobsrv__tails_forgotten(jobsrv__logs(job->srv), job->end_server_seq);
     return;
+  }
   log->first_at_end = jobsrv__log_first(log);
   if (log->progress != NULL) {
     jobsrv__progress_publish(log->progress);
     jobsrv__progress_stop(log);
   }
   finish_log(log);
+  jobsrv__tails_news(log);
   jobsrv__log_dirty(log, 1);
 }
 
@@ -459,6 +483,7 @@ void jobsrv__logs_flush(jobsrv_t *srv) {
     jobsrv__loans_tell(log);
     jobsrv__cursors_tell(log);
   }
+  jobsrv__tails_tell(srv);
   /* a callback may have closed the server, and the logs with it */
   if (srv->narration == NULL)
     return;
@@ -473,6 +498,7 @@ void jobsrv__log_destroy(jobsrv__log_t *log) {
   jobsrv_alloc_t alloc = log->alloc;
   jobsrv__chunk_t *chunk;
 
+  jobsrv__tails_leave(log);
   jobsrv__progress_free(log);
   while ((chunk = log->head) != NULL) {
     log->head = chunk->next;
@@ -488,6 +514,8 @@ void jobsrv__log_destroy(jobsrv__log_t *log) {
 void jobsrv__log_free(jobsrv_job_t *job) {
   jobsrv__log_t *log = job->log;
 
+  if (job->srv->narration != NULL && job->end_server_seq != 0)
+    jobsrv__tails_forgotten(jobsrv__logs(job->srv), job->end_server_seq);
   if (log == NULL)
     return;
   job->log = NULL;
@@ -499,11 +527,13 @@ void jobsrv__logs_close(jobsrv_t *srv) {
   jobsrv__queue_t *link;
 
   jobsrv__logs_flush(srv);
+  jobsrv__tails_close(logs);
   while ((link = jobsrv__queue_pop(&logs->all)) != NULL) {
     jobsrv__log_t *log = JOBSRV__CONTAINER(link, jobsrv__log_t, in_all);
 
     jobsrv__queue_remove(&log->in_dirty);
     jobsrv__queue_remove(&log->in_class);
+    jobsrv__tails_leave(log);
     jobsrv__progress_stop(log);
     log->logs = NULL; /* it goes with its job */
   }

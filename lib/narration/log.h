@@ -15,6 +15,31 @@
 
 typedef struct jobsrv__chunk_s jobsrv__chunk_t;
 
+/*
+ * What is kept for those who read all jobs as one, see tail.c. A log is in
+ * `read` or in `unread`, each in the order of the newest numbers; in `unread`
+ * its job is referenced.
+ */
+typedef struct jobsrv__tails_s {
+  size_t n;
+  jobsrv_tail_t all;          /* head of a ring */
+  jobsrv_tail_t due;          /* those that are still to be told this turn */
+  jobsrv__queue_t read;
+  jobsrv__queue_t unread;
+  size_t n_unread;
+  jobsrv__queue_t progressed; /* by tick */
+  uint64_t tick;
+  uint64_t forgotten;         /* highest number of what has gone unread */
+  uint64_t version;           /* of all logs: what is collected is of one */
+  uint64_t collected;         /* the version */
+  const jobsrv_tail_t *collector;
+  struct jobsrv__next_s *heap;
+  size_t heap_n;
+  size_t heap_cap;            /* as many as there are logs */
+  uint8_t has_news;
+  uint8_t telling;
+} jobsrv__tails_t;
+
 /* Live logs by the logarithm of their bytes: the largest is at the top. */
 enum { JOBSRV__LOG_CLASSES = 24 };
 
@@ -32,6 +57,8 @@ typedef struct jobsrv__logs_s {
   uint32_t id_head_len;
   uint64_t numbered[JOBSRV_KIND_MAX]; /* events, so far */
   uint64_t trimmed;          /* of them, to keep within bounds */
+  size_t n;                  /* logs */
+  jobsrv__tails_t tails;
 } jobsrv__logs_t;
 
 /* The logs of a server. */
@@ -92,6 +119,33 @@ void jobsrv__logs_flush(jobsrv_t *srv);
 
 /* Frees a job's log; no cursor holds it, for a cursor holds the job. */
 void jobsrv__log_free(jobsrv_job_t *job);
+
+/* ---- tail.c ---- */
+
+void jobsrv__tails_init(jobsrv__tails_t *tails);
+
+/* There will be another log. Returns 0 or UV_ENOMEM. */
+int jobsrv__tails_reserve(jobsrv__logs_t *logs);
+
+/* The log has a new number, or a new value of its progress. */
+void jobsrv__tails_news(jobsrv__log_t *log);
+void jobsrv__tails_progress(jobsrv__log_t *log);
+
+/* Its first events, up to and with the one of that number, are to go. */
+void jobsrv__tails_trimming(jobsrv__log_t *log,
+                            jobsrv__chunk_t *chunk,
+                            uint64_t number);
+
+/* It is freed. */
+void jobsrv__tails_leave(jobsrv__log_t *log);
+
+/* There are events up to this number that are in no log any more. */
+void jobsrv__tails_forgotten(jobsrv__logs_t *logs, uint64_t number);
+
+/* Tells those that have something to read, each once. */
+void jobsrv__tails_tell(jobsrv_t *srv);
+
+void jobsrv__tails_close(jobsrv__logs_t *logs);
 
 /*
  * The server closes: every cursor with something unread is told (READ_END

@@ -175,6 +175,7 @@ void jobsrv__progress_publish(jobsrv__progress_state_t *progress) {
                         memory_order_release);
   pthread_mutex_unlock(&log->lock);
   progress->published_ns = jobsrv__now(log->logs->srv->clock);
+  jobsrv__tails_progress(log);
   jobsrv__log_dirty(log, 1);
   jobsrv__progress_news(log->job);
 }

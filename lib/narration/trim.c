@@ -38,10 +38,20 @@ void jobsrv__log_classify(jobsrv__log_t *log) {
   jobsrv__queue_push_back(&log->logs->live[log_class], &log->in_class);
 }
 
-/* Takes the head out; `with` stands in its place if it was the only one. */
+/*
+ * Takes the head out. `with` stands in its place, with its newest event, if it
+ * was the only one.
+ */
 static void drop_head(jobsrv__log_t *log, jobsrv__chunk_t *with) {
   jobsrv__chunk_t *chunk = log->head;
   uint32_t events = jobsrv__written_events(jobsrv__chunk_load(chunk));
+  uint32_t gone = with != NULL ? events - 1 : events;
+  uint64_t number = 0;
+
+  if (gone > 0) {
+    number = jobsrv__chunk_slot(chunk, gone - 1)->server_seq;
+    jobsrv__tails_trimming(log, chunk, number);
+  }
 
   pthread_mutex_lock(&log->lock);
   log->head = chunk->next != NULL ? chunk->next : with;
@@ -51,13 +61,13 @@ static void drop_head(jobsrv__log_t *log, jobsrv__chunk_t *with) {
   atomic_store_explicit(&chunk->state, JOBSRV__CHUNK_SEVERED,
                         memory_order_release);
   /* who finds no chunk at all looks here */
-  if (events > 0)
-    log->trimmed_server_seq = jobsrv__chunk_slot(chunk, events - 1)->server_seq;
+  if (gone > 0)
+    log->trimmed_server_seq = number;
   pthread_mutex_unlock(&log->lock);
 
   log->bytes -= jobsrv__chunk_size(chunk);
   log->events -= events;
-  log->logs->trimmed += events;
+  log->logs->trimmed += gone;
   jobsrv__chunk_unref(log, chunk);
 }
 
@@ -68,13 +78,11 @@ static int cut_down(jobsrv__log_t *log) {
   uint32_t events = jobsrv__written_events(written);
   const jobsrv__slot_t *slot;
   jobsrv__chunk_t *to;
-  uint64_t trimmed;
   uint32_t len;
   size_t size;
 
   if (events < 2)
     return 0;
-  trimmed = jobsrv__chunk_slot(from, events - 2)->server_seq;
   slot = jobsrv__chunk_slot(from, events - 1);
   len = jobsrv__written_bytes(written) - slot->offset;
   size = (sizeof(*to) + len + sizeof(*slot) + 7) & ~(size_t) 7;
@@ -83,6 +91,7 @@ static int cut_down(jobsrv__log_t *log) {
   to = jobsrv__chunk_new(log, size, log->last);
   if (to == NULL)
     return 0;
+  to->before = jobsrv__chunk_slot(from, events - 2)->server_seq;
 
   memcpy(to->bytes, from->bytes + slot->offset, len);
   *jobsrv__chunk_slot(to, 0) = *slot;
@@ -92,8 +101,6 @@ static int cut_down(jobsrv__log_t *log) {
   log->bytes += size;
   log->events++;
   drop_head(log, to);
-  log->trimmed_server_seq = trimmed;
-  log->logs->trimmed--; /* the newest is still there */
   log->next_size = JOBSRV__CHUNK_MIN;
   return 1;
 }

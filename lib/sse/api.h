@@ -82,6 +82,7 @@ void jobsrv__jobs_cancel(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_answer(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_stream(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_many(jobsrv__request_t *request, void *data);
+void jobsrv__jobs_all(jobsrv__request_t *request, void *data);
 void jobsrv__jobs_events(jobsrv__request_t *request, void *data);
 void jobsrv__health(jobsrv__request_t *request, void *data);
 void jobsrv__ready(jobsrv__request_t *request, void *data);
@@ -120,6 +121,9 @@ int jobsrv__may_stream(jobsrv__request_t *request);
 
 /* Answers with the stream of the job that was created. */
 void jobsrv__stream_created(jobsrv__request_t *request, jobsrv_job_t *job);
+
+/* The server has drained: streams that never end by themselves do. */
+void jobsrv__streams_finish(jobsrv_sse_t *sse);
 
 /* Streams that are over let go of their jobs, which may have them cancelled. */
 void jobsrv__streams_leave(jobsrv_sse_t *sse);

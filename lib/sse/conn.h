@@ -54,6 +54,21 @@ int jobsrv__conn_stream(jobsrv__request_t *request,
                         void *stream);
 
 /*
+ * A request beyond its exchange, for who is asked about it later. It is over as
+ * the connection is.
+ */
+typedef struct jobsrv__kept_s {
+  jobsrv__request_t request;
+  void *memory; /* its own */
+} jobsrv__kept_t;
+
+/* Takes what `request` consists of; right behind jobsrv__conn_stream(). */
+void jobsrv__request_keep(jobsrv__kept_t *kept, jobsrv__request_t *request);
+
+/* Harmless on a zeroed one. */
+void jobsrv__request_let_go(const jobsrv_alloc_t *alloc, jobsrv__kept_t *kept);
+
+/*
  * The head may pass, after JOBSRV_SSE_LATER: goes on from the loop, never from
  * within.
  */

@@ -59,6 +59,29 @@ void jobsrv__exchange_end(jobsrv__conn_t *conn) {
   jobsrv__buf_init(&exchange->request.extra, conn->sse->alloc, 0);
 }
 
+/* The exchange has to do with it until it ends, which is before the stream. */
+void jobsrv__request_keep(jobsrv__kept_t *kept, jobsrv__request_t *request) {
+  jobsrv__exchange_t *exchange =
+      JOBSRV__CONTAINER(request, jobsrv__exchange_t, request);
+
+  kept->request = *request;
+  kept->memory = exchange->memory;
+  exchange->memory = NULL;
+  kept->request.body = jobsrv__span("", 0);
+  kept->request.gone = NULL;
+  kept->request.operation = NULL;
+  jobsrv__buf_init(&kept->request.extra, request->sse->alloc, 0);
+}
+
+void jobsrv__request_let_go(const jobsrv_alloc_t *alloc,
+                            jobsrv__kept_t *kept) {
+  if (kept->memory == NULL)
+    return;
+  jobsrv__buf_free(&kept->request.extra);
+  jobsrv__free(alloc, kept->memory);
+  kept->memory = NULL;
+}
+
 /* Ends of heads among the waiting bytes, which is near enough: a body that
    holds one only makes reading pause earlier. */
 static size_t waiting_requests(const jobsrv__exchange_t *exchange) {

@@ -39,6 +39,14 @@ static char *put_id(const jobsrv__frames_t *frames, uint64_t id, char *to) {
               frames->is_global ? "g" : "", id);
 }
 
+size_t jobsrv__json_id(const jobsrv__frames_t *frames, uint64_t id, char *to) {
+  if (!frames->is_global || frames->form != JOBSRV__FORM_NDJSON)
+    return 0;
+  return (size_t) (putf(to, "\"id\":\"%s-g%" PRIu64 "\",",
+                        jobsrv_boot(frames->srv), id) -
+                   to);
+}
+
 /* ---- chunks ---- */
 
 static char *chunk_begin(const jobsrv__frames_t *frames, char *to) {
@@ -132,7 +140,9 @@ size_t jobsrv__frame_opening(const jobsrv__frames_t *frames,
   if (frames->form == JOBSRV__FORM_TEXT) {
     p = put_job(frames, p);
   } else {
-    p = putf(p, "{\"type\":\"state\",\"time\":\"%s\"",
+    *p++ = '{';
+    p += jobsrv__json_id(frames, after, p);
+    p = putf(p, "\"type\":\"state\",\"time\":\"%s\"",
              time_text(time, jobsrv_wall_now(frames->srv)));
     p = put_record(frames, p);
   }
@@ -142,32 +152,40 @@ size_t jobsrv__frame_opening(const jobsrv__frames_t *frames,
 
 /* ---- gaps ---- */
 
-static char *put_gap(const jobsrv__frames_t *frames, char *to) {
+static char *put_gap(const jobsrv__frames_t *frames, uint64_t id, char *to) {
   char time[JOBSRV__RFC3339_SIZE];
   char job_id[JOBSRV_ID_SIZE];
 
-  to = putf(to, "{\"type\":\"gap\",\"time\":\"%s\"",
+  *to++ = '{';
+  to += jobsrv__json_id(frames, id, to);
+  to = putf(to, "\"type\":\"gap\",\"time\":\"%s\"",
             time_text(time, jobsrv_wall_now(frames->srv)));
   if (frames->job == NULL)
     return to;
   return putf(to, ",\"job_id\":\"%s\"", jobsrv_job_id(frames->job, job_id));
 }
 
+static char *put_trimmed(const jobsrv__frames_t *frames,
+                         uint64_t missed_from,
+                         uint64_t missed_to,
+                         uint64_t id,
+                         char *to) {
+  return putf(put_gap(frames, id, to),
+              ",\"missed_from\":%" PRIu64 ",\"missed_to\":%" PRIu64
+              ",\"reason\":\"trimmed\"}",
+              missed_from, missed_to);
+}
+
 size_t jobsrv__json_trimmed(const jobsrv__frames_t *frames,
                             uint64_t missed_from,
                             uint64_t missed_to,
                             char *to) {
-  char *p = put_gap(frames, to);
-
-  p = putf(p,
-           ",\"missed_from\":%" PRIu64 ",\"missed_to\":%" PRIu64
-           ",\"reason\":\"trimmed\"}",
-           missed_from, missed_to);
-  return (size_t) (p - to);
+  return (size_t) (put_trimmed(frames, missed_from, missed_to, 0, to) - to);
 }
 
 size_t jobsrv__json_restart(const jobsrv__frames_t *frames, char *to) {
-  return (size_t) (put(put_gap(frames, to), ",\"reason\":\"restart\"}") - to);
+  return (size_t) (put(put_gap(frames, 0, to), ",\"reason\":\"restart\"}") -
+                   to);
 }
 
 static char *gap_head(const jobsrv__frames_t *frames, uint64_t id, char *to) {
@@ -190,12 +208,16 @@ size_t jobsrv__frame_trimmed_at(const jobsrv__frames_t *frames,
                                 uint64_t id,
                                 char *to) {
   char *p = gap_head(frames, id, chunk_begin(frames, to));
+  char job_id[JOBSRV_ID_SIZE];
 
-  if (frames->form == JOBSRV__FORM_TEXT)
+  if (frames->form == JOBSRV__FORM_TEXT) {
+    if (frames->is_global)
+      p = putf(p, "%s: ", jobsrv_job_id(frames->job, job_id));
     p = putf(p, "events %" PRIu64 " to %" PRIu64 " are no longer kept",
              missed_from, missed_to);
-  else
-    p += jobsrv__json_trimmed(frames, missed_from, missed_to, p);
+  } else {
+    p = put_trimmed(frames, missed_from, missed_to, id, p);
+  }
   p = put(p, end_of(frames));
   return (size_t) (chunk_end(frames, to, p) - to);
 }
@@ -207,6 +229,19 @@ size_t jobsrv__frame_restart(const jobsrv__frames_t *frames, char *to) {
     p = put(p, "the server was started anew");
   else
     p += jobsrv__json_restart(frames, p);
+  p = put(p, end_of(frames));
+  return (size_t) (chunk_end(frames, to, p) - to);
+}
+
+size_t jobsrv__frame_forgotten(const jobsrv__frames_t *frames,
+                               uint64_t id,
+                               char *to) {
+  char *p = gap_head(frames, id, chunk_begin(frames, to));
+
+  if (frames->form == JOBSRV__FORM_TEXT)
+    p = put(p, "events of jobs that have gone are no longer kept");
+  else
+    p = put(put_gap(frames, id, p), ",\"reason\":\"forgotten\"}");
   p = put(p, end_of(frames));
   return (size_t) (chunk_end(frames, to, p) - to);
 }
@@ -244,15 +279,20 @@ static char *put_marker(const jobsrv_job_info_t *info, char *to) {
   return put_text(to, info->error_code != NULL ? info->error_code : "failed");
 }
 
-size_t jobsrv__json_end(const jobsrv__frames_t *frames, char *to) {
+static char *put_end(const jobsrv__frames_t *frames, uint64_t id, char *to) {
   jobsrv_job_info_t info = { .size = sizeof(info) };
   char time[JOBSRV__RFC3339_SIZE];
-  char *p;
 
   jobsrv_job_info(frames->job, &info);
-  p = putf(to, "{\"type\":\"end\",\"seq\":%" PRIu64 ",\"time\":\"%s\"",
-           info.last_seq, time_text(time, info.finished_wall_ns));
-  return (size_t) (put_record(frames, p) - to);
+  *to++ = '{';
+  to += jobsrv__json_id(frames, id, to);
+  to = putf(to, "\"type\":\"end\",\"seq\":%" PRIu64 ",\"time\":\"%s\"",
+            info.last_seq, time_text(time, info.finished_wall_ns));
+  return put_record(frames, to);
+}
+
+size_t jobsrv__json_end(const jobsrv__frames_t *frames, char *to) {
+  return (size_t) (put_end(frames, 0, to) - to);
 }
 
 static char *put_last_chunk(const jobsrv__frames_t *frames, char *to) {
@@ -289,14 +329,15 @@ size_t jobsrv__frames_end(const jobsrv__frames_t *frames, char *to) {
 size_t jobsrv__frame_end_of(const jobsrv__frames_t *frames,
                             uint64_t id,
                             char *to) {
-  char *p = put(chunk_begin(frames, to), "event: end\n");
+  char *p = chunk_begin(frames, to);
 
-  p = put(put_id(frames, id, p), "data: ");
+  if (frames->form != JOBSRV__FORM_NDJSON)
+    p = put(put_id(frames, id, put(p, "event: end\n")), "data: ");
   if (frames->form == JOBSRV__FORM_TEXT)
     p = put_job(frames, p);
   else
-    p += jobsrv__json_end(frames, p);
-  return (size_t) (chunk_end(frames, to, put(p, "\n\n")) - to);
+    p = put_end(frames, id, p);
+  return (size_t) (chunk_end(frames, to, put(p, end_of(frames))) - to);
 }
 
 /* ---- in between ---- */
@@ -313,12 +354,29 @@ size_t jobsrv__frame_heartbeat(const jobsrv__frames_t *frames,
                       : put(p, ":\n\n");
     return (size_t) (chunk_end(frames, to, p) - to);
   }
-  p = putf(p, "{\"type\":\"heartbeat\",\"time\":\"%s\",\"job_id\":\"%s\"",
-           time_text(time, jobsrv_wall_now(frames->srv)),
-           jobsrv_job_id(frames->job, id));
+  *p++ = '{';
   if (after != NULL)
+    p += jobsrv__json_id(frames, *after, p);
+  p = putf(p, "\"type\":\"heartbeat\",\"time\":\"%s\"",
+           time_text(time, jobsrv_wall_now(frames->srv)));
+  if (frames->job != NULL)
+    p = putf(p, ",\"job_id\":\"%s\"", jobsrv_job_id(frames->job, id));
+  if (after != NULL && !frames->is_global)
     p = putf(p, ",\"after\":%" PRIu64, *after);
   p = put(p, "}\n");
+  return (size_t) (chunk_end(frames, to, p) - to);
+}
+
+size_t jobsrv__frame_begin(const jobsrv__frames_t *frames,
+                           uint64_t after,
+                           unsigned int retry_ms,
+                           char *to) {
+  char *p;
+
+  if (frames->form == JOBSRV__FORM_NDJSON)
+    return jobsrv__frame_heartbeat(frames, &after, to);
+  p = putf(put_id(frames, after, chunk_begin(frames, to)), "retry: %u\n\n",
+           retry_ms);
   return (size_t) (chunk_end(frames, to, p) - to);
 }
 
@@ -328,10 +386,7 @@ size_t jobsrv__frames_break(const jobsrv__frames_t *frames,
                             char *to) {
   char *p = to;
 
-  if (frames->form != JOBSRV__FORM_NDJSON) {
-    p = putf(put_id(frames, after, chunk_begin(frames, to)),
-             "retry: %u\n\n", retry_ms);
-    p = chunk_end(frames, to, p);
-  }
+  if (frames->form != JOBSRV__FORM_NDJSON)
+    p += jobsrv__frame_begin(frames, after, retry_ms, to);
   return (size_t) (put_last_chunk(frames, p) - to);
 }

@@ -15,7 +15,8 @@ enum {
   JOBSRV__FRAMES_MAX = JOBSRV_RECORD_MAX + JOBSRV__MARKER_TEXT + 2048,
   JOBSRV__PREFIX_MAX = 128,        /* of the routes' path prefix */
   JOBSRV__LINKS_MAX = 3 * (JOBSRV__PREFIX_MAX + JOBSRV_ID_SIZE + 16) + 64,
-  JOBSRV__HEARTBEAT_MAX = 192
+  JOBSRV__HEARTBEAT_MAX = 256,
+  JOBSRV__ID_MEMBER_MAX = 56
 };
 
 typedef enum jobsrv__form_e {
@@ -31,8 +32,9 @@ typedef struct jobsrv__frames_s {
   const char *prefix; /* of the routes, for links */
   int chunked;        /* 1: each frame is a chunk of HTTP/1.1 */
   jobsrv__form_t form;
-  int is_global;      /* 1: ids are numbers over all jobs, and `job` is NULL
-                         where none is meant */
+  int is_global;      /* 1: ids are numbers over all jobs, in NDJSON a member
+                         of what has one, and `job` is NULL where none is
+                         meant */
 } jobsrv__frames_t;
 
 /*
@@ -58,6 +60,23 @@ size_t jobsrv__frame_trimmed(const jobsrv__frames_t *frames,
                              uint64_t missed_from,
                              uint64_t missed_to,
                              char *to);
+
+/*
+ * `event: gap`: jobs have gone whose events were not all read. Of many jobs;
+ * the id is where its reader is.
+ */
+size_t jobsrv__frame_forgotten(const jobsrv__frames_t *frames,
+                               uint64_t id,
+                               char *to);
+
+/*
+ * What a stream begins with that has no job to begin with: its id and `retry`,
+ * in NDJSON a heartbeat. At most JOBSRV__HEARTBEAT_MAX bytes.
+ */
+size_t jobsrv__frame_begin(const jobsrv__frames_t *frames,
+                           uint64_t after,
+                           unsigned int retry_ms,
+                           char *to);
 
 /* `event: gap`: the cursor was another server object's. */
 size_t jobsrv__frame_restart(const jobsrv__frames_t *frames, char *to);
@@ -97,6 +116,12 @@ size_t jobsrv__json_trimmed(const jobsrv__frames_t *frames,
                             char *to);
 size_t jobsrv__json_restart(const jobsrv__frames_t *frames, char *to);
 size_t jobsrv__json_end(const jobsrv__frames_t *frames, char *to);
+
+/*
+ * `"id":"<boot>-g<N>",` where NDJSON's objects have it, else nothing. At most
+ * JOBSRV__ID_MEMBER_MAX bytes. Returns how many.
+ */
+size_t jobsrv__json_id(const jobsrv__frames_t *frames, uint64_t id, char *to);
 
 /* Writes the size line of a chunk with `len` bytes, below 16 MiB. */
 void jobsrv__chunk_head(char *to, size_t len);

@@ -6,9 +6,21 @@
 
 #include <string.h>
 
-static uint64_t lag_of_many(const jobsrv__many_t *many) {
+/* Of all jobs it is what has been numbered, seen or not. */
+static uint64_t lag_of_all(const jobsrv_sse_t *sse,
+                           const jobsrv__many_t *many) {
+  jobsrv_stats_t stats = { .size = sizeof(stats) };
+
+  jobsrv_stats(sse->srv, &stats);
+  return stats.events - jobsrv__many_after(many);
+}
+
+static uint64_t lag_of_many(const jobsrv_sse_t *sse,
+                            const jobsrv__many_t *many) {
   uint64_t events = 0;
 
+  if (many->all != NULL)
+    return lag_of_all(sse, many);
   for (size_t i = 0; i < many->n; i++) {
     const jobsrv__source_t *source = &many->sources[i];
 
@@ -21,7 +33,7 @@ static uint64_t lag_of_many(const jobsrv__many_t *many) {
 }
 
 static uint64_t lag_of(const jobsrv__stream_t *stream) {
-  return stream->many != NULL ? lag_of_many(stream->many)
+  return stream->many != NULL ? lag_of_many(stream->sse, stream->many)
                               : jobsrv_cursor_lag(&stream->cursor);
 }
 

@@ -86,8 +86,14 @@ static jobsrv_job_t *find(jobsrv__request_t *request, const char *name) {
 
 /* ---- from where ---- */
 
-/* Returns 1, or 0 when it has answered. */
-static int read_after(jobsrv__request_t *request, jobsrv__resume_t *resume) {
+static int is_bare(jobsrv__span_t text) {
+  return text.len > 0 && text.data[0] != 'g' &&
+         memchr(text.data, '-', text.len) == NULL;
+}
+
+int jobsrv__many_read_after(jobsrv__request_t *request,
+                            int is_marked,
+                            jobsrv__resume_t *resume) {
   const jobsrv_t *srv = request->sse->srv;
   jobsrv_stats_t stats = { .size = sizeof(stats) };
   char after[JOBSRV__CURSOR_SIZE];
@@ -96,6 +102,8 @@ static int read_after(jobsrv__request_t *request, jobsrv__resume_t *resume) {
 
   memset(resume, 0, sizeof(*resume));
   jobsrv_stats(srv, &stats);
+  if (err == 0 && text.data != NULL && is_marked && is_bare(text))
+    err = JOBSRV_EBADCURSOR;
   if (err == 0 && text.data != NULL)
     err = jobsrv_server_id_parse(srv, text.data, text.len, &resume->after);
   if (err == 1) {
@@ -233,14 +241,10 @@ static void open_stream(jobsrv__request_t *request) {
   jobsrv__many_t *many;
   jobsrv__view_t view;
 
-  if (!jobsrv__view_read(request, &view) || !read_after(request, &resume) ||
+  if (!jobsrv__view_read(request, &view) ||
+      !jobsrv__many_read_after(request, 0, &resume) ||
       !jobsrv__stream_has_room(request))
     return;
-  if (view.form == JOBSRV__FORM_NDJSON) { /* its objects have no such ids */
-    jobsrv__refuse(request, 406, "not_acceptable", 0,
-                   "a stream of many jobs is text/event-stream");
-    return;
-  }
   many = many_new(request, &resume);
   if (many == NULL)
     return;

@@ -8,7 +8,9 @@
 #define TEXT "{'type':'string'}"
 #define COUNT "{'type':'integer','minimum':0}"
 #define SEQ "{'type':'integer','minimum':1}"
-#define TYPE(name) "'type':{'const':'" name "'},'time':" REF("Time")
+/* `id`: in NDJSON of many jobs */
+#define TYPE(name)                                                            \
+  "'type':{'const':'" name "'},'time':" REF("Time") ",'id':" TEXT
 #define LOGGED(name) TYPE(name) ",'seq':" SEQ ",'job_id':" REF("JobId")
 
 static const char EVENT[] =
@@ -36,7 +38,8 @@ static const char OTHERS[] =
     "'properties':{" LOGGED("dropped") ",'count':" SEQ "}},"
     "'Gap':{'type':'object','description':'What this watcher has missed.',"
     "'required':['type','time','reason'],'properties':{" TYPE("gap")
-    ",'job_id':" REF("JobId") ",'reason':{'enum':['trimmed','restart']},"
+    ",'job_id':" REF("JobId")
+    ",'reason':{'enum':['trimmed','restart','forgotten']},"
     "'missed_from':" SEQ ",'missed_to':" SEQ "}},"
     "'End':{'description':'The last one, with the final record.','allOf':["
     REF("Job") "],'type':'object','required':['type','time','seq'],"

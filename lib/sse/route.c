@@ -46,12 +46,17 @@ int jobsrv__routes_init(jobsrv_sse_t *sse) {
   static const jobsrv_sse_route_t metrics = {
     .method = "GET", .pattern = "/metrics", .handler = jobsrv__metrics,
   };
+  static const jobsrv_sse_route_t all = {
+    .method = "GET", .pattern = "/events", .handler = jobsrv__jobs_all,
+  };
   int err = 0;
 
   for (size_t i = 0; err == 0 && i < sizeof(below) / sizeof(below[0]); i++)
     err = jobsrv__routes_add(sse, sse->prefix, &below[i]);
   for (size_t i = 0; err == 0 && i < sizeof(at_top) / sizeof(at_top[0]); i++)
     err = jobsrv__routes_add(sse, "", &at_top[i]);
+  if (err == 0 && sse->options.all_events)
+    err = jobsrv__routes_add(sse, sse->prefix, &all);
   if (err == 0 && sse->options.metrics)
     err = jobsrv__routes_add(sse, "", &metrics);
   return err;

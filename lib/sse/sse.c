@@ -221,6 +221,7 @@ static void on_finishing(jobsrv_part_t *part) {
   jobsrv_sse_t *sse = part->data;
 
   jobsrv__http_finish(sse);
+  jobsrv__streams_finish(sse);
 }
 
 static void on_closing(jobsrv_part_t *part) {

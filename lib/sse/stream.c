@@ -85,6 +85,7 @@ static void on_leave_turn(jobsrv_turn_t *turn) {
 void jobsrv__stream_free(jobsrv__stream_t *stream, jobsrv__stream_end_t why) {
   jobsrv_sse_t *sse = stream->sse;
 
+  stream->is_gone = 1;
   if (stream->watches)
     jobsrv__access_stream_end(sse, stream->cursor.data, why,
                               stream->opened_ns, stream->bytes);
@@ -181,6 +182,13 @@ static void on_writable(void *data) {
   pump(data);
 }
 
+/* Who is not sent everything is told how far it has come. */
+static int leaves_out(const jobsrv__stream_t *stream) {
+  return stream->view.level > JOBSRV_TRACE ||
+         (stream->many != NULL && (stream->view.form == JOBSRV__FORM_NDJSON ||
+                                   jobsrv__many_is_all(stream->many)));
+}
+
 static void on_idle(void *data) {
   jobsrv__stream_t *stream = data;
   jobsrv__frames_t frames = jobsrv__stream_frames(stream);
@@ -196,7 +204,7 @@ static void on_idle(void *data) {
     return;
   }
   len = jobsrv__frame_heartbeat(
-      &frames, stream->view.level > JOBSRV_TRACE ? &after : NULL, text);
+      &frames, leaves_out(stream) ? &after : NULL, text);
   (void) jobsrv__stream_send_own(stream, text, len);
 }
 
@@ -239,6 +247,18 @@ int jobsrv__stream_begin(jobsrv__stream_t *stream,
   stream->bytes = first.len;
   stream->watches = 1;
   return 1;
+}
+
+/* No job is left that could keep a stream of all of them. */
+void jobsrv__streams_finish(jobsrv_sse_t *sse) {
+  jobsrv__queue_t *link = jobsrv__queue_front(&sse->streams);
+
+  for (; link != NULL; link = jobsrv__queue_next(&sse->streams, link)) {
+    jobsrv__stream_t *stream = JOBSRV__CONTAINER(link, jobsrv__stream_t, link);
+
+    if (stream->many != NULL && jobsrv__many_is_all(stream->many))
+      jobsrv__stream_ask(stream);
+  }
 }
 
 /* ---- making one ---- */

@@ -62,6 +62,7 @@ struct jobsrv__stream_s {
   uint8_t has_read;       /* of the log: a gap from now on is lag */
   uint8_t is_over;        /* all but the rest is sent, for the reason `why` */
   uint8_t why;            /* jobsrv__stream_end_t */
+  uint8_t is_gone;        /* and its memory goes at the end of the turn */
 };
 
 /* ---- stream.c: its life ---- */
@@ -174,6 +175,9 @@ int jobsrv__stream_send_piece(jobsrv__stream_t *stream);
 
 /* What comes next of many jobs; as jobsrv__stream_send_next(). */
 int jobsrv__many_send(jobsrv__stream_t *stream, size_t *share);
+
+/* 1 when it is on all jobs there are. */
+int jobsrv__many_is_all(const jobsrv__many_t *many);
 
 uint64_t jobsrv__many_after(const jobsrv__many_t *many);
 

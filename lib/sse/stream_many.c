@@ -6,13 +6,20 @@
 
 enum { BATCH = 16 * 1024 }; /* rendered in one go, one event at least */
 
+int jobsrv__many_is_all(const jobsrv__many_t *many) {
+  return many->all != NULL;
+}
+
 uint64_t jobsrv__many_after(const jobsrv__many_t *many) {
-  return many->after;
+  return many->all != NULL ? jobsrv_tail_after(&many->all->tail)
+                           : many->after;
 }
 
 /* ---- letting go ---- */
 
 void jobsrv__many_detach(jobsrv_sse_t *sse, jobsrv__many_t *many) {
+  if (many->all != NULL)
+    jobsrv_tail_detach(&many->all->tail);
   for (size_t i = 0; i < many->n; i++) {
     jobsrv__source_t *source = &many->sources[i];
 
@@ -31,6 +38,8 @@ void jobsrv__many_free(const jobsrv_alloc_t *alloc,
       jobsrv_job_unwatch(many->sources[i].job);
     jobsrv_job_unref(many->sources[i].job);
   }
+  if (many->all != NULL)
+    jobsrv__all_free(alloc, many->all);
   jobsrv__free(alloc, many);
 }
 
@@ -86,22 +95,27 @@ static int breaks_at(const jobsrv__stream_t *stream,
          stream->view.lag == JOBSRV_SSE_LAG_BREAK;
 }
 
-static void put(const jobsrv__stream_t *stream,
-                jobsrv__source_t *source,
-                jobsrv__buf_t *buf) {
+void jobsrv__many_put(const jobsrv__stream_t *stream,
+                      jobsrv_job_t *job,
+                      jobsrv_read_t what,
+                      const jobsrv_entry_t *entry,
+                      const jobsrv_view_t *gap,
+                      jobsrv__buf_t *buf) {
   jobsrv__frames_t frames = jobsrv__stream_frames(stream);
   char *scratch = stream->sse->scratch;
   size_t len = 0;
 
-  frames.job = source->job;
-  if (source->what == JOBSRV_READ_GAP)
-    len = jobsrv__frame_trimmed_at(&frames, source->gap.missed_from,
-                                   source->gap.missed_to,
-                                   source->gap.server_seq, scratch);
-  else if (source->what == JOBSRV_READ_END)
-    len = jobsrv__frame_end_of(&frames, source->entry.server_seq, scratch);
-  else if (jobsrv__view_passes(&stream->view, &source->entry))
-    jobsrv__view_put(&stream->view, &frames, &source->entry, buf);
+  frames.job = job;
+  if (what == JOBSRV_READ_GAP && job == NULL)
+    len = jobsrv__frame_forgotten(&frames, jobsrv__stream_after(stream),
+                                  scratch);
+  else if (what == JOBSRV_READ_GAP)
+    len = jobsrv__frame_trimmed_at(&frames, gap->missed_from, gap->missed_to,
+                                   gap->server_seq, scratch);
+  else if (what == JOBSRV_READ_END)
+    len = jobsrv__frame_end_of(&frames, entry->server_seq, scratch);
+  else if (jobsrv__view_passes(&stream->view, entry))
+    jobsrv__view_put(&stream->view, &frames, entry, buf);
   (void) jobsrv__buf_append(buf, scratch, len);
 }
 
@@ -135,7 +149,8 @@ static int render(jobsrv__stream_t *stream,
       return 0;
     if (breaks_at(stream, source))
       return 1;
-    put(stream, source, buf);
+    jobsrv__many_put(stream, source->job, (jobsrv_read_t) source->what,
+                     &source->entry, &source->gap, buf);
     cost = source->what == JOBSRV_READ_EVENTS ? source->entry.json_len : 1;
     *share -= cost < *share ? cost : *share;
     if (place_of(source) != 0)
@@ -152,6 +167,8 @@ int jobsrv__many_send(jobsrv__stream_t *stream, size_t *share) {
   size_t before = *share;
   int breaks;
 
+  if (stream->many->all != NULL)
+    return jobsrv__all_send(stream, share);
   jobsrv__buf_reset(buf);
   breaks = render(stream, buf, share);
   if (buf->failed) {

@@ -130,6 +130,19 @@ static void put_event(const jobsrv__view_t *view,
   (void) jobsrv__buf_putc(buf, '\n');
 }
 
+static void put_object(const jobsrv__frames_t *frames,
+                       const jobsrv_entry_t *entry,
+                       jobsrv__buf_t *buf) {
+  char id[JOBSRV__ID_MEMBER_MAX];
+  size_t len = entry->seq != 0
+                   ? jobsrv__json_id(frames, entry->server_seq, id)
+                   : 0;
+
+  (void) jobsrv__buf_putc(buf, '{');
+  (void) jobsrv__buf_append(buf, id, len);
+  (void) jobsrv__buf_append(buf, entry->json + 1, entry->json_len - 1);
+}
+
 void jobsrv__view_put(const jobsrv__view_t *view,
                       const jobsrv__frames_t *frames,
                       const jobsrv_entry_t *entry,
@@ -139,7 +152,7 @@ void jobsrv__view_put(const jobsrv__view_t *view,
   if (frames->chunked)
     (void) jobsrv__buf_append(buf, "000000\r\n", JOBSRV_CHUNK_HEAD);
   if (view->form == JOBSRV__FORM_NDJSON)
-    (void) jobsrv__buf_append(buf, entry->json, entry->json_len);
+    put_object(frames, entry, buf);
   else
     put_event(view, frames, entry, buf);
   (void) jobsrv__buf_putc(buf, '\n');

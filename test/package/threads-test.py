@@ -32,6 +32,7 @@ EXEMPT = {
     "jobsrv_server_id_parse",
     # only counts, or reads what does not change
     "jobsrv_token_ref", "jobsrv_token_unref", "jobsrv_sse_server",
+    "jobsrv_tail_after",
     # like the payload, read from any thread while the job runs
     "jobsrv_job_arg_string", "jobsrv_job_arg_i64", "jobsrv_job_arg_double",
     "jobsrv_job_arg_bool", "jobsrv_job_arg_json",

@@ -139,11 +139,15 @@ static void what_is_off_is_not_in_it(void **state) {
   (void) state;
   fetch("");
   assert_null(path_of("/metrics"));
+  assert_null(path_of("/v1/events"));
   jobsrv_sse_options_init(&options);
   options.metrics = 1;
+  options.all_events = 1;
   open_again(&options);
   fetch("");
   assert_non_null(path_of("/metrics"));
+  assert_string_equal(text_at(path_of("/v1/events"), "get operationId"),
+                      "streamAll");
   assert_string_equal(text_at(path_of("/metrics"), "get operationId"),
                       "getMetrics");
 }
@@ -361,6 +365,7 @@ static void no_method_but_those_in_it_is_served(void **state) {
   (void) state;
   jobsrv_sse_options_init(&options);
   options.metrics = 1;
+  options.all_events = 1;
   open_again(&options);
   add("GET", "/time", NULL);
   add("PURGE", "/cache", NULL);

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * All jobs read as one. A tail is a number: all up to it was read. Logs are
+ * kept in the order of their newest numbers, so those with news for a tail are
+ * the last ones of that order; where to go on in each follows from the number.
+ * They are merged in a heap that all tails share, collected anew when a log has
+ * changed or another tail reads. Nothing points from a tail into a log, so logs
+ * come and go as they like.
+ *
+ * A job with something unread is referenced, once for all tails, and only so
+ * many of them: what goes all the same is told of by its number.
+ */
+
+#include "narration/tail.h"
+
+#include "base/alloc.h"
+#include "base/map.h"
+
+#include <string.h>
+
+enum { UNREAD_MAX = 1024 }; /* jobs that are kept for slow tails */
+
+static void ring_init(jobsrv_tail_t *head) {
+  head->next = head;
+  head->prev = head;
+}
+
+static void ring_add(jobsrv_tail_t *head, jobsrv_tail_t *tail) {
+  tail->next = head;
+  tail->prev = head->prev;
+  head->prev->next = tail;
+  head->prev = tail;
+}
+
+static void ring_remove(jobsrv_tail_t *tail) {
+  tail->prev->next = tail->next;
+  tail->next->prev = tail->prev;
+  tail->next = NULL;
+  tail->prev = NULL;
+}
+
+void jobsrv__tails_init(jobsrv__tails_t *tails) {
+  ring_init(&tails->all);
+  ring_init(&tails->due);
+  jobsrv__queue_init(&tails->read);
+  jobsrv__queue_init(&tails->unread);
+  jobsrv__queue_init(&tails->progressed);
+}
+
+/* ---- the order of logs ---- */
+
+/* Nearly always it is the last. */
+static void put_in_order(jobsrv__queue_t *head, jobsrv__log_t *log) {
+  uint64_t number = jobsrv__tails_newest(log);
+  jobsrv__queue_t *at = head->prev;
+
+  while (at != head && jobsrv__tails_newest(jobsrv__tails_log(at)) > number)
+    at = at->prev;
+  jobsrv__queue_push_front(at, &log->in_tails);
+}
+
+void jobsrv__tails_wake(jobsrv__logs_t *logs) {
+  logs->tails.has_news = 1;
+  jobsrv__turn_wanted(logs->srv);
+}
+
+void jobsrv__tails_news(jobsrv__log_t *log) {
+  jobsrv__tails_t *tails;
+
+  if (log->logs == NULL)
+    return;
+  tails = &log->logs->tails;
+  tails->version++;
+  /* one that is being opened is not the job's yet */
+  if (tails->n == 0 || log->job->log != log)
+    return;
+  jobsrv__queue_remove(&log->in_tails);
+  put_in_order(&tails->unread, log);
+  if (!log->unread) {
+    log->unread = 1;
+    tails->n_unread++;
+    jobsrv_job_ref(log->job);
+  }
+  jobsrv__tails_wake(log->logs);
+}
+
+void jobsrv__tails_progress(jobsrv__log_t *log) {
+  jobsrv__tails_t *tails = &log->logs->tails;
+
+  jobsrv__queue_remove(&log->progress->in_tails);
+  log->progress->tick = ++tails->tick;
+  jobsrv__queue_push_back(&tails->progressed, &log->progress->in_tails);
+  if (tails->n > 0)
+    jobsrv__tails_wake(log->logs);
+}
+
+void jobsrv__tails_forgotten(jobsrv__logs_t *logs, uint64_t number) {
+  if (number <= logs->tails.forgotten)
+    return;
+  logs->tails.forgotten = number;
+  if (logs->tails.n > 0 && number <= logs->srv->server_seq)
+    jobsrv__tails_wake(logs);
+}
+
+void jobsrv__tails_leave(jobsrv__log_t *log) {
+  jobsrv__queue_remove(&log->in_tails);
+  if (log->progress != NULL)
+    jobsrv__queue_remove(&log->progress->in_tails);
+  if (log->logs == NULL)
+    return;
+  log->logs->tails.version++;
+  log->logs->n--;
+}
+
+/* Those that all tails have read, and those that are too many. */
+static void let_go(jobsrv_t *srv) {
+  jobsrv__tails_t *tails = &jobsrv__logs(srv)->tails;
+  uint64_t least = UINT64_MAX;
+  jobsrv__queue_t *link;
+  jobsrv__log_t *log;
+
+  for (const jobsrv_tail_t *t = tails->all.next; t != &tails->all; t = t->next)
+    if (t->after < least)
+      least = t->after;
+  while ((link = jobsrv__queue_front(&tails->unread)) != NULL) {
+    log = jobsrv__tails_log(link);
+    if (jobsrv__tails_newest(log) > least && tails->n_unread <= UNREAD_MAX)
+      return;
+    jobsrv__queue_remove(link);
+    put_in_order(&tails->read, log);
+    log->unread = 0;
+    tails->n_unread--;
+    jobsrv_job_unref(log->job); /* which may call the host */
+    if (srv->narration == NULL)
+      return;
+  }
+}
+
+/* ---- what was trimmed ---- */
+
+static jobsrv__id_t key_of(const jobsrv__log_t *log) {
+  return (jobsrv__id_t) { (uint64_t) (uintptr_t) log, 0 };
+}
+
+void jobsrv__tail_forget_missed(jobsrv_tail_t *tail) {
+  const jobsrv_alloc_t *alloc = &tail->logs->srv->alloc;
+
+  if (tail->missed == NULL)
+    return;
+  jobsrv__map_free(tail->missed);
+  jobsrv__free(alloc, tail->missed);
+  tail->missed = NULL;
+}
+
+/* Without memory for it more is said to be missing than is. */
+static void keep_missed(jobsrv_tail_t *tail,
+                        const jobsrv__log_t *log,
+                        uint64_t from) {
+  const jobsrv_alloc_t *alloc = &log->logs->srv->alloc;
+  uint64_t *kept;
+
+  if (tail->missed == NULL) {
+    tail->missed = jobsrv__zalloc(alloc, sizeof(*tail->missed));
+    if (tail->missed == NULL)
+      return;
+    jobsrv__map_init(tail->missed, alloc, log->logs->srv->server_seq);
+  }
+  kept = jobsrv__map_get(tail->missed, key_of(log));
+  if (kept != NULL)
+    *kept = from;
+  else
+    (void) jobsrv__map_put(tail->missed, key_of(log), from);
+}
+
+static void keep_missed_of(jobsrv_tail_t *head,
+                           const jobsrv__log_t *log,
+                           jobsrv__chunk_t *chunk,
+                           uint64_t number) {
+  for (jobsrv_tail_t *tail = head->next; tail != head; tail = tail->next)
+    if (tail->after < number && tail->after >= log->trimmed_server_seq)
+      keep_missed(tail, log, jobsrv__chunk_seq_at(chunk, tail->after) + 1);
+}
+
+void jobsrv__tails_trimming(jobsrv__log_t *log,
+                            jobsrv__chunk_t *chunk,
+                            uint64_t number) {
+  jobsrv__tails_t *tails = &log->logs->tails;
+
+  tails->version++;
+  keep_missed_of(&tails->all, log, chunk, number);
+  keep_missed_of(&tails->due, log, chunk, number);
+}
+
+uint64_t jobsrv__tail_missed(const jobsrv_tail_t *tail,
+                             const jobsrv__log_t *log) {
+  const uint64_t *from =
+      tail->missed != NULL ? jobsrv__map_get(tail->missed, key_of(log)) : NULL;
+
+  return from != NULL ? *from : 1;
+}
+
+/* ---- being told ---- */
+
+static int readable(const jobsrv_tail_t *tail) {
+  const jobsrv__logs_t *logs = tail->logs;
+
+  return (tail->flags & JOBSRV__TAIL_FRESH) != 0 ||
+         tail->after < logs->srv->server_seq ||
+         tail->progress_after < logs->tails.tick;
+}
+
+void jobsrv__tails_tell(jobsrv_t *srv) {
+  jobsrv__tails_t *tails;
+  jobsrv_tail_t *tail;
+
+  if (srv->narration == NULL || !jobsrv__logs(srv)->tails.has_news)
+    return;
+  tails = &jobsrv__logs(srv)->tails;
+  tails->has_news = 0;
+  tails->telling = 1;
+  while ((tail = tails->all.next) != &tails->all) {
+    ring_remove(tail);
+    ring_add(&tails->due, tail);
+  }
+  while (srv->narration != NULL && (tail = tails->due.next) != &tails->due) {
+    ring_remove(tail);
+    ring_add(&tails->all, tail);
+    if ((tail->flags & JOBSRV__TAIL_TOLD) || !readable(tail))
+      continue;
+    tail->flags = JOBSRV__TAIL_TOLD;
+    if (tail->notify != NULL)
+      tail->notify(tail);
+  }
+  if (srv->narration == NULL)
+    return;
+  tails->telling = 0;
+  let_go(srv);
+}
+
+/* ---- attaching ---- */
+
+static int grow_heap(jobsrv__logs_t *logs, size_t cap) {
+  jobsrv__tails_t *tails = &logs->tails;
+  jobsrv__next_t *heap;
+
+  if (cap <= tails->heap_cap)
+    return 0;
+  if (cap < 2 * tails->heap_cap)
+    cap = 2 * tails->heap_cap;
+  heap = jobsrv__malloc(&logs->srv->alloc, cap * sizeof(*heap));
+  if (heap == NULL)
+    return UV_ENOMEM;
+  if (tails->heap_n > 0)
+    memcpy(heap, tails->heap, tails->heap_n * sizeof(*heap));
+  jobsrv__free(&logs->srv->alloc, tails->heap);
+  tails->heap = heap;
+  tails->heap_cap = cap;
+  return 0;
+}
+
+int jobsrv__tails_reserve(jobsrv__logs_t *logs) {
+  return logs->tails.n > 0 ? grow_heap(logs, logs->n + 1) : 0;
+}
+
+/* Every job has a log from now on. */
+static int open_all(jobsrv_t *srv) {
+  jobsrv__queue_t *head = &srv->registry.all;
+
+  for (jobsrv__queue_t *link = head->next; link != head; link = link->next) {
+    jobsrv_job_t *job = JOBSRV__CONTAINER(link, jobsrv_job_t, in_all);
+    int err = job->seq > 0 ? jobsrv__log_open(job) : 0;
+
+    if (err != 0)
+      return err;
+  }
+  return 0;
+}
+
+/* The heap, sorted by taking from it, gives them their order. */
+static void put_all_in_order(jobsrv__logs_t *logs) {
+  jobsrv__tails_t *tails = &logs->tails;
+  jobsrv__queue_t *head = &logs->all;
+
+  while (jobsrv__queue_pop(&tails->read) != NULL ||
+         jobsrv__queue_pop(&tails->unread) != NULL)
+    ;
+  tails->heap_n = 0;
+  for (jobsrv__queue_t *link = head->next; link != head; link = link->next) {
+    jobsrv__log_t *log = JOBSRV__CONTAINER(link, jobsrv__log_t, in_all);
+
+    if (log->job->log == log)
+      tails->heap[tails->heap_n++] =
+          (jobsrv__next_t) { .number = jobsrv__tails_newest(log), .log = log };
+  }
+  jobsrv__tails_heapify(tails);
+  while (tails->heap_n > 0) {
+    jobsrv__log_t *log = tails->heap[0].log;
+
+    jobsrv__queue_push_back(log->unread ? &tails->unread : &tails->read,
+                            &log->in_tails);
+    tails->heap[0] = tails->heap[--tails->heap_n];
+    if (tails->heap_n > 0)
+      jobsrv__tails_sift(tails, 0);
+  }
+  tails->collector = NULL;
+}
+
+int jobsrv_tail_attach(jobsrv_tail_t *tail,
+                       jobsrv_t *srv,
+                       uint64_t server_after,
+                       jobsrv_tail_cb notify) {
+  jobsrv__logs_t *logs;
+  void *data = tail->data;
+  int err;
+
+  JOBSRV__ASSERT_LOOP(srv);
+  if (srv->phase == JOBSRV__CLOSING || srv->narration == NULL)
+    return JOBSRV_ECLOSED;
+  if (server_after > srv->server_seq)
+    return JOBSRV_EBADCURSOR;
+  logs = jobsrv__logs(srv);
+  err = open_all(srv);
+  if (err == 0)
+    err = grow_heap(logs, logs->n + 1);
+  if (err != 0)
+    return err;
+  if (logs->tails.n == 0)
+    put_all_in_order(logs);
+
+  memset(tail, 0, sizeof(*tail));
+  tail->data = data;
+  tail->notify = notify;
+  tail->logs = logs;
+  tail->after = server_after;
+  /* who begins anew has not missed what was there before */
+  tail->forgotten = server_after == 0 ? logs->tails.forgotten : 0;
+  tail->flags = JOBSRV__TAIL_FRESH;
+  ring_add(&logs->tails.all, tail);
+  logs->tails.n++;
+  jobsrv__tails_wake(logs);
+  return 0;
+}
+
+void jobsrv_tail_detach(jobsrv_tail_t *tail) {
+  jobsrv__logs_t *logs = tail->logs;
+  jobsrv_t *srv;
+
+  if (logs == NULL)
+    return;
+  srv = logs->srv;
+  JOBSRV__ASSERT_LOOP(srv);
+  ring_remove(tail);
+  jobsrv__tail_forget_missed(tail);
+  if (logs->tails.collector == tail)
+    logs->tails.collector = NULL;
+  tail->logs = NULL;
+  if (--logs->tails.n == 0) {
+    jobsrv__free(&srv->alloc, logs->tails.heap);
+    logs->tails.heap = NULL;
+    logs->tails.heap_cap = 0;
+    logs->tails.heap_n = 0;
+  }
+  logs->tails.has_news = 1;
+  jobsrv__turn_wanted(srv); /* what was kept for it is let go of */
+}
+
+void jobsrv__tails_close(jobsrv__logs_t *logs) {
+  jobsrv__tails_t *tails = &logs->tails;
+  jobsrv__queue_t *link;
+
+  while (tails->all.next != &tails->all)
+    jobsrv_tail_detach(tails->all.next);
+  while (tails->due.next != &tails->due)
+    jobsrv_tail_detach(tails->due.next);
+  while ((link = jobsrv__queue_pop(&tails->unread)) != NULL) {
+    jobsrv__log_t *log = jobsrv__tails_log(link);
+
+    log->unread = 0;
+    tails->n_unread--;
+    jobsrv_job_unref(log->job);
+  }
+}
