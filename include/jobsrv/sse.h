@@ -157,8 +157,8 @@ static inline void jobsrv_sse_options_init(jobsrv_sse_options_t *options) {
  * Makes a transport for `srv`, attached to it as a part: it takes part in
  * drain and close. `options` may be NULL.
  *
- * Returns 0; UV_ENOMEM; JOBSRV_EOPTIONS; UV_ENOTSUP for `gzip` of a library
- * that was built without zlib; UV_EINVAL for a limit out of range, a
+ * Returns 0; UV_ENOMEM; JOBSRV_EOPTIONS, also for `gzip` of a library that was
+ * built without zlib; UV_EINVAL for a limit out of range, a
  * token that is not visible ASCII, an origin that is none, "*" together with
  * cors_credentials, a proxy that is none, or a prefix that is not "/" and
  * segments of what a URI's path may hold unescaped, at most 128 bytes, without

@@ -122,7 +122,7 @@ static int options_read(jobsrv_sse_options_t *to,
   if (jobsrv__origins_check(to->allow_origins, to->cors_credentials) != 0)
     return UV_EINVAL;
   if (to->gzip && !jobsrv__packer_is_built())
-    return UV_ENOTSUP;
+    return JOBSRV_EOPTIONS;
   return set_limits(to);
 }
 

@@ -781,7 +781,7 @@ static void a_build_without_zlib_says_so(void **state) {
   (void) state;
   world_open(&w);
   w.options.gzip = 1;
-  assert_err(jobsrv_sse_new(&sse, w.f.srv, &w.options), UV_ENOTSUP);
+  assert_err(jobsrv_sse_new(&sse, w.f.srv, &w.options), JOBSRV_EOPTIONS);
   assert_null(sse);
   world_close(&w);
 }
