@@ -5,9 +5,8 @@
  * it, and, where nothing is set, at what is named as the default.
  */
 
-#include "world.h"
+#include "sse/watcher.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
 
 static world w;
@@ -356,7 +355,7 @@ static void a_result_is_at_most_max_result(void **state) {
 static void a_result_is_at_most_256_kib(void **state) {
   (void) state;
   open_world();
-  expect_result(256 * 1024);
+  expect_result(256u * 1024);
 }
 
 /* Above it the record alone has it. */
@@ -364,7 +363,7 @@ static void an_end_has_a_result_of_16_kib(void **state) {
   (void) state;
   open_world();
   for (int beside = -1; beside <= 1; beside++) {
-    size_t n = 16 * 1024 + (size_t) beside;
+    size_t n = 16u * 1024 + (size_t) beside;
     jobsrv_job_t *job = fixture_begin(&w.f);
     char *result = string_of(n);
     char *page;
@@ -406,6 +405,30 @@ static void an_event_is_at_most_max_event_bytes(void **state) {
   free(text);
   text = string_of(n + 1);
   assert_err(jobsrv_data_event(job, "rows", text, n + 1), JOBSRV_ETOOBIG);
+  free(text);
+}
+
+/* Which is what six digits of a chunk's size allow for. */
+static void an_event_of_8_mib_comes_whole(void **state) {
+  size_t n = (8u << 20) - 1024;
+  jobsrv_job_t *job;
+  watcher_t *watcher;
+  char *text;
+
+  (void) state;
+  w.f.options.max_event_bytes = 8u << 20;
+  w.f.options.max_bytes_per_job = 16u << 20;
+  open_world();
+  job = fixture_begin(&w.f);
+  watcher = watch(&w, job, "", "");
+  watcher_wait(&w, watcher, 3);
+  text = string_of(n);
+  assert_ok(jobsrv_data_event(job, "rows", text, n));
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  watcher_wait(&w, watcher, 0);
+  assert_int_equal(watcher->n, 6);
+  assert_int_equal(run_of(watcher->events[3].text, 'x'), n - 2);
+  watcher_free(watcher);
   free(text);
 }
 
@@ -657,6 +680,7 @@ static const struct CMUnitTest tests[] = {
   CASE(a_result_is_at_most_256_kib),
   CASE(an_end_has_a_result_of_16_kib),
   CASE(an_event_is_at_most_max_event_bytes),
+  CASE(an_event_of_8_mib_comes_whole),
   CASE(max_events_of_a_job_are_kept),
   CASE(eight_thousand_events_of_a_job_are_kept),
   CASE(max_bytes_of_a_job_are_kept),

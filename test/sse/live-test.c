@@ -168,7 +168,7 @@ static void look_around(void) {
 static void a_replay_to_many_leaves_the_loop_to_others(void **state) {
   (void) state;
   open_flood(2000);
-  for (int i = 0; i < 3; i++)
+  for (int i = 0; i < 2; i++)
     look_around();
   assert_true(turns > 5); /* it was one */
   /* and the answers, and what the last frame of a share is cut at */
@@ -221,7 +221,7 @@ static void threads_that_shout_leave_the_loop_to_others(void **state) {
   while (before < 20000) {
     uint64_t now;
 
-    assert_true(uv_hrtime() - start < UINT64_C(20000000000));
+    assert_true(uv_hrtime() - start < UINT64_C(60000000000));
     turn();
     now = last_seq(flood);
     if (now - before > most_events)
