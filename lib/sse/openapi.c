@@ -5,6 +5,7 @@
 #include "sse/api.h"
 #include "sse/authorise.h"
 #include "sse/chain.h"
+#include "sse/metrics.h"
 #include "sse/problem.h"
 #include "sse/route_table.h"
 
@@ -182,11 +183,16 @@ static int has_credentials(const jobsrv_sse_t *sse) {
   return sse->token != NULL || sse->authorise != NULL;
 }
 
+static int is_guarded(const jobsrv_sse_t *sse, const jobsrv__route_t *route) {
+  return has_credentials(sse) || (route->handler == jobsrv__metrics &&
+                                  sse->metrics_token != NULL);
+}
+
 static void put_security(const jobsrv_sse_t *sse,
                          jobsrv__buf_t *buf,
                          const jobsrv__route_t *route,
                          const jobsrv__doc_t *doc) {
-  if (!has_credentials(sse))
+  if (!is_guarded(sse, route))
     return;
   if (route->is_open)
     jobsrv__doc_put(buf, ",'security':[]");
@@ -305,7 +311,7 @@ static void put_components(const jobsrv_sse_t *sse, jobsrv__buf_t *buf) {
   (void) jobsrv__buf_puts(buf, "},\"responses\":{");
   jobsrv__doc_put_problems(sse, buf);
   (void) jobsrv__buf_putc(buf, '}');
-  if (has_credentials(sse))
+  if (has_credentials(sse) || sse->metrics_token != NULL)
     jobsrv__doc_put(buf, ",'securitySchemes':{'bearer':{'type':'http',"
                          "'scheme':'bearer'},'ticket':{'type':'apiKey',"
                          "'in':'query','name':'ticket'}}");

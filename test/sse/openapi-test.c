@@ -242,6 +242,21 @@ static void it_is_for_those_with_the_token(void **state) {
   assert_true(json_is_array(at(path_of("/health"), "get security")));
 }
 
+static void metrics_may_have_a_token_of_their_own(void **state) {
+  jobsrv_sse_options_t options;
+
+  (void) state;
+  jobsrv_sse_options_init(&options);
+  options.metrics = 1;
+  options.metrics_token = "open-metrics";
+  open_again(&options);
+  fetch("");
+  assert_non_null(at(doc, "components securitySchemes bearer"));
+  assert_int_equal(json_array_size(at(path_of("/metrics"), "get security")),
+                   1);
+  assert_null(at(path_of("/v1/jobs"), "get security"));
+}
+
 static jobsrv_sse_grant_t authorise(jobsrv_sse_request_t *request,
                                     jobsrv_sse_verb_t verb,
                                     jobsrv_job_t *job,
@@ -472,6 +487,43 @@ static void what_has_all_that_an_event_can_have_is_sent(void **state) {
   watcher_free(watcher);
 }
 
+static void without_memory_it_is_refused(void **state) {
+  static jobsrv_faults_t faults;
+  int refused = 0;
+  int status = 0;
+
+  (void) state;
+  teardown(NULL);
+  memset(&w, 0, sizeof(w));
+  doc = NULL;
+  assert_ok(jobsrv_faults_init(&faults));
+  w.f.options.alloc = &faults.alloc;
+  world_open(&w);
+  peer_open(&peer, w.port);
+  for (uint64_t n = 0; status != 200; n++) {
+    assert_int_equal(ask(&w, &peer, "GET /health", "", NULL), 200);
+    peer.len = 0;
+    peer.text[0] = '\0';
+    jobsrv_faults_fail(&faults, n, 1);
+    peer_send(&peer, "GET /v1/openapi.json HTTP/1.1\r\n"
+                     "Host: localhost\r\n\r\n");
+    run_turns(&w.f.loop, 5);
+    jobsrv_faults_fail(&faults, 0, 0);
+    peer_recv(&peer);
+    status = peer.len > 0 ? atoi(peer.text + 9) : 0;
+    assert_true(status == 0 || status == 200 || status == 503);
+    refused += status == 503;
+    peer_close(&peer);
+    peer_open(&peer, w.port);
+  }
+  assert_true(refused > 2);
+  peer_close(&peer);
+  world_close(&w);
+  assert_int_equal(jobsrv_faults_live(&faults), 0);
+  jobsrv_faults_free(&faults);
+  setup(NULL);
+}
+
 static void it_has_an_end(void **state) {
   (void) state;
   fetch("");
@@ -487,7 +539,9 @@ static const struct CMUnitTest tests[] = {
   CASE(the_hosts_routes_are_in_it),
   CASE(a_host_that_checks_has_answers_of_its_own),
   CASE(it_is_for_those_with_the_token),
+  CASE(metrics_may_have_a_token_of_their_own),
   CASE(the_hook_is_asked),
+  CASE(without_memory_it_is_refused),
   CASE(no_method_but_those_in_it_is_served),
   CASE(what_is_not_in_it_is_not_found),
   CASE(head_is_get_without_the_document),
