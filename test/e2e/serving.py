@@ -19,8 +19,16 @@ def raise_limit():
     return hard
 
 
-def _look(port, every, pipe):
-    worst = count = 0
+def resident(pid):
+    with open(f"/proc/{pid}/status") as status:
+        for line in status:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")
+
+
+def _look(port, pid, every, pipe):
+    worst = count = peak = 0
     while True:
         begin = time.monotonic()
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
@@ -31,46 +39,59 @@ def _look(port, every, pipe):
             status = repr(error)
         client.close()
         if status != 200:
-            pipe.send((status, count))
+            pipe.send((status, count, peak))
             return
         worst = max(worst, time.monotonic() - begin)
+        peak = max(peak, resident(pid))
         count += 1
         if pipe.poll(every):
             break
-    pipe.send((worst, count))
+    pipe.send((worst, count, peak))
 
 
 class Health:
-    """Asks for /health all the time, from another process; with `as` it is
-    told at the end how long the slowest answer took."""
+    """Asks for /health all the time, from another process, and tells what it
+    took: the slowest answer, the memory, the share of a processor, which may
+    be `busy` at most."""
 
-    def __init__(self, server, within=1.0):
-        self.port, self.within = server.port, within
+    def __init__(self, server, within=1.0, busy=1.0):
+        self.server, self.within, self.busy = server, within, busy
 
     def __enter__(self):
         self.pipe, other = multiprocessing.Pipe()
+        self.memory = self.server.memory()
+        self.cpu, self.begin = self.server.cpu(), time.monotonic()
         self.process = multiprocessing.Process(
-            target=_look, args=(self.port, 0.05, other))
+            target=_look,
+            args=(self.server.port, self.server.pid, 0.05, other))
         self.process.start()
         return self
 
     def __exit__(self, kind, error, trace):
+        share = (self.server.cpu() - self.cpu) / (time.monotonic() -
+                                                  self.begin)
         self.pipe.send(None)
-        self.worst, self.count = self.pipe.recv()
+        self.worst, self.count, self.peak = self.pipe.recv()
         self.process.join()
-        if kind is None:
-            assert isinstance(self.worst, float), self.worst
-            assert self.count > 0 and self.worst < self.within, self.worst
-            print(f"  /health: {self.count} answers, the slowest after "
-                  f"{self.worst * 1000:.0f} ms")
+        if kind is not None:
+            return
+        assert isinstance(self.worst, float), self.worst
+        print(f"  /health: {self.count} answers, the slowest after "
+              f"{self.worst * 1000:.0f} ms; {share * 100:.0f}% of a "
+              f"processor; {self.peak >> 20} MiB at most, "
+              f"{(self.peak - self.memory) >> 10} KiB more than before")
+        assert self.count > 0 and self.worst < self.within, self.worst
+        assert share <= self.busy, share
 
 
 class Server:
-    def __init__(self, *limits, more=()):
+    def __init__(self, *limits, more=(), nofile=0):
         args = [os.environ["JOBSRVD"], "--demo", "--listen", "127.0.0.1:0",
                 "--log", "none", *more]
         for limit in limits:
             args += ["--limit", limit]
+        if nofile:
+            args = ["prlimit", f"--nofile={nofile}:{nofile}", *args]
         self.process = subprocess.Popen(args, stdout=subprocess.PIPE,
                                         text=True)
         self.pid = self.process.pid
@@ -96,11 +117,7 @@ class Server:
         return self.process.wait(seconds)
 
     def memory(self):
-        with open(f"/proc/{self.pid}/status") as status:
-            for line in status:
-                if line.startswith("VmRSS:"):
-                    return int(line.split()[1]) * 1024
-        raise AssertionError("no VmRSS")
+        return resident(self.pid)
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
