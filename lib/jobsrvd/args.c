@@ -176,6 +176,8 @@ static const struct option {
     "gap or break: what a watcher that is too slow gets" },
   { "--token-file", "FILE", NULL,
     "ask for the bearer token on its first line" },
+  { "--all-events", NULL, NULL,
+    "serve GET /v1/events: all jobs on one stream" },
   { "--metrics", NULL, NULL,
     "serve GET /metrics, to who has the token if there is" },
   { "--metrics-token-file", "FILE", NULL,

@@ -53,6 +53,7 @@ static const switch_t switches[] = {
     path_mistake },
   { "lag", AT(sse.lag), lags, JOBSRV_SSE_LAG_GAP, "expected gap or break",
     NULL },
+  { "all_events", AT(sse.all_events), NULL, 0, NULL, NULL },
   { "gzip", AT(sse.gzip), NULL, 0, NULL, NULL },
   { "cors_credentials", AT(sse.cors_credentials), NULL, 0, NULL, NULL },
   { "proxy_header", AT(sse.proxy_header), headers, JOBSRV_SSE_X_FORWARDED_FOR,

@@ -14,7 +14,7 @@
 /* Their names, for the list of what the config file may have. */
 #define JOBSRVD_SWITCH_NAMES                                                  \
   "level", "prefix", "token_file", "metrics", "metrics_token_file", "lag",    \
-      "gzip", "cors_credentials", "proxy_header"
+      "all_events", "gzip", "cors_credentials", "proxy_header"
 
 /*
  * Takes one of the command line; `value` is NULL for a flag. Returns 0, or -1

@@ -47,8 +47,8 @@ MISTAKES = [
      'unknown member "operation": expected one of listen, limits, '
      "allow_hosts, allow_origins, operations, console, log_file, syslog, "
      "journal, socket_mode, socket_owner, trust_proxies, level, prefix, "
-     "token_file, metrics, metrics_token_file, lag, gzip, "
-     "cors_credentials, proxy_header"),
+     "token_file, metrics, metrics_token_file, lag, all_events, "
+     "gzip, cors_credentials, proxy_header"),
     # what is one word
     ("level unknown", '{ "level": @"loud" }',
      "expected trace, debug, info, warn, error, fatal or mute"),

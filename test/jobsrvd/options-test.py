@@ -196,6 +196,14 @@ class Effects(Case):
             self.assertEqual(404, self.headers(daemon, "GET",
                                                "/metrics").status)
 
+    def test_all_events(self):
+        for daemon in self.both(["--all-events"], {"all_events": True}):
+            self.assertEqual(200, self.headers(daemon, "HEAD",
+                                               "/v1/events").status)
+        for daemon in self.both([], {"all_events": False}):
+            self.assertEqual(404, self.headers(daemon, "HEAD",
+                                               "/v1/events").status)
+
     def test_gzip(self):
         given = {"Accept-Encoding": "gzip"}
         for daemon in self.both(["--gzip"], {"gzip": True}):
