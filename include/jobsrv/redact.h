@@ -27,9 +27,9 @@
  *   UUID    only when asked for
  *
  * In JSON, strings and names of members are looked at with their escapes undone
- * and what is behind a name of NAMED is masked whole; it stays JSON. Where a
- * text has been cut at max_text, half a secret before the mark of that counts
- * as one.
+ * and what is behind a name of NAMED is masked whole, also in an array behind a
+ * string that is "--name" or "-name"; it stays JSON. Where a text has been cut
+ * at max_text, half a secret before the mark of that counts as one.
  */
 
 #include "jobsrv/alloc.h"

@@ -87,11 +87,18 @@ JOBSRV_EXTERN void jobsrv_sse_authorise(jobsrv_sse_t *sse,
                                         jobsrv_sse_authorise_cb authorise,
                                         void *data);
 
-/* Decides after DECIDE_LATER, unless the time for the answer has run out. */
+/*
+ * Decides after DECIDE_LATER. The request is gone when its client is, or when
+ * the time for the answer (answer_timeout_ms) has run out and the client has
+ * been told 503: it must not be used after that, not in this call either. So
+ * who decides later has to ask for jobsrv_sse_undecided() before the hook
+ * returns, and forget the request when that calls.
+ */
 JOBSRV_EXTERN void jobsrv_sse_decide(jobsrv_sse_request_t *request,
                                      jobsrv_sse_grant_t grant);
 
-/* Called when what was to be decided later is no longer of interest. */
+/* Has `gone` called when what was to be decided later is no longer of interest,
+   for either reason; it does not answer. Not called once it is decided. */
 JOBSRV_EXTERN void jobsrv_sse_undecided(jobsrv_sse_request_t *request,
                                         jobsrv_sse_gone_cb gone,
                                         void *data);

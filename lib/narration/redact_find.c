@@ -457,7 +457,7 @@ static int option(finder *f, size_t at) {
   const jobsrv__redact_name_t *name;
   size_t begin = at + 2;
   size_t end = begin;
-  size_t n;
+  size_t least, n;
 
   if (f->len - at < 4 || f->text[at + 1] != '-' || !is_letter(f->text[begin]) ||
       !word_begins(f, at))
@@ -471,10 +471,12 @@ static int option(finder *f, size_t at) {
   if (name == NULL)
     return 0;
   end = skip_quote(f, at, end);
+  least = f->text[end - 1] == ',' ? 0 : 1; /* of blanks behind it */
   at = end;
   while (at < f->len && at - end < MAX_BLANKS && is_blank(f->text[at]))
     at++;
-  return at > end && at < f->len && at < f->cut && argument_of(f, at, name);
+  return at >= end + least && at < f->len && at < f->cut &&
+         argument_of(f, at, name);
 }
 
 static int on_dash(finder *f, size_t at) {

@@ -118,6 +118,65 @@ static int is_worth_it(const walker *w, const char *p, const char *next) {
                      memcmp(p + 1, mask, len - 2) != 0);
 }
 
+/* ---- arguments of a program, one string each ---- */
+
+static int is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/* 1 if it is "--NAME" or "-NAME", of a name whose value is secret. */
+static int is_secret_option(walker *w, const char *p, const char *end) {
+  const char *name = p;
+
+  if (p == end || (*p != '-' && *p != '\\'))
+    return 0;
+  if (memchr(p, '\\', (size_t) (end - p)) != NULL) {
+    unescape(w, p, end);
+    if (w->scratch->failed)
+      return 0;
+    p = w->scratch->data;
+    end = p + w->scratch->len;
+    name = p;
+  }
+  while (name < end && name - p < 2 && *name == '-')
+    name++;
+  if (name == p || name == end || !is_letter(*name))
+    return 0;
+  for (p = name; p < end; p++)
+    if (!is_letter(*p) && (*p < '0' || *p > '9') && *p != '-' && *p != '_')
+      return 0;
+  return jobsrv_redacts_name(w->by, name, (size_t) (end - name));
+}
+
+/* 1 if it is an option itself, "--x" or "-x": no value came before it. */
+static int is_option(const char *p, const char *end) {
+  if (end - p < 2 || *p != '-')
+    return 0;
+  return p[1] == '-' ? end - p == 2 || is_letter(p[2])
+                     : end - p == 2 && is_letter(p[1]);
+}
+
+/*
+ * Hides the next of an array, behind the comma at `p`: a string, or a number.
+ * Returns where to go on.
+ */
+static const char *hide_argument(walker *w, const char *p) {
+  const char *at = jobsrv__json_skip_space(p + 1, w->end);
+  const char *next, *behind;
+
+  if (at == w->end ||
+      (*at != '"' && *at != '-' && (*at < '0' || *at > '9')))
+    return at;
+  next = jobsrv__json_skip_value(at, w->end);
+  behind = jobsrv__json_skip_space(next, w->end);
+  if ((behind < w->end && *behind == ':') || /* it is a member's name */
+      (*at == '"' && is_option(at + 1, next - 1)))
+    return at;
+  if (is_worth_it(w, at, next))
+    replace(w, at, next, w->by->replacement, w->by->replacement_len);
+  return next;
+}
+
 static void walk(walker *w, const char *p) {
   const char *next, *value;
   int secret;
@@ -131,7 +190,10 @@ static void walk(walker *w, const char *p) {
     value = jobsrv__json_skip_space(next, w->end);
     if (value == w->end || *value != ':') {
       look_at_string(w, p, next);
-      p = next;
+      p = value < w->end && *value == ',' &&
+                  is_secret_option(w, p + 1, next - 1)
+              ? hide_argument(w, value)
+              : next;
       continue;
     }
     value = jobsrv__json_skip_space(value + 1, w->end);

@@ -226,6 +226,10 @@ static void the_value_behind_an_option_is_masked(void **state) {
     { "--password \"a \\\" b\" c", "--password \"" R "\" c" },
     { "sh -c 'x --secret abc'", "sh -c 'x --secret " R "'" },
     { "['x', '--password', 'a b', 'c']", "['x', '--password', '" R "', 'c']" },
+    { "[\"--password\",\"a b\",\"c\"]",
+      "[\"--password\",\"" R "\",\"c\"]" },
+    { "[\\\"--password\\\",\\\"a b\\\",\\\"c\\\"]",
+      "[\\\"--password\\\",\\\"" R "\\\",\\\"c\\\"]" },
     { "[\"--token\", \"a\", 1]", "[\"--token\", \"" R "\", 1]" },
     { "{\\\"a\\\":[\\\"--token\\\", \\\"a\\\"]}",
       "{\\\"a\\\":[\\\"--token\\\", \\\"" R "\\\"]}" },
@@ -265,6 +269,8 @@ static void an_option_that_is_only_spoken_of_keeps_what_follows(void **state) {
     "--password --verbose",
     "--password -v",
     "['--password', '--verbose']",
+    "['--password','--verbose']",
+    "--password,secretive",
     "--password-file /etc/key",
     "--token-ttl 60",
     "--tokens 12",
@@ -459,7 +465,7 @@ static void hostile_text_costs_what_its_length_costs(void **state) {
     "\\", "'", "token='\\", "github_pat_-", "xoxb-xoxb-", "sk_live_",
     "--", "--a", "--token ", "--token", " --token", "--token option ",
     "--token -", "token=-----BEGIN ", "--token -----BEGIN ",
-    "--token \"", "'--token', '", "--token --", "--token =",
+    "--token \"", "'--token', '", "'--token','", "--token --", "--token =",
     ("--cookie " R), "--authorization a ", "--authorization a, ",
     "--token                 ",
   };
@@ -497,7 +503,7 @@ static void masking_again_changes_nothing(void **state) {
     "-----BEGIN ", "PRIVATE KEY", "-----", "-----END ", "\n", "://", "@", "/",
     "Bearer ", "x1", "ghp_", "AKIA", "0123456789ABCDEFGHIJ", "-", "_", ",", "}",
     "[REDACTED]", "token", "null", "Cookie", "Authorization", "--", "--token ",
-    " --cookie ", "\"--token\", ", "--authorization", " option ",
+    " --cookie ", "\"--token\", ", "\"--token\",\"", "--authorization", " option ",
   };
   jobsrv_redactor_t *redactor = make(0);
   unsigned int seed = 20261123;
