@@ -72,14 +72,23 @@ def a_page_creates_watches_and_cancels():
         assert browser.told("[CANCELLED]")[-1][0] == "message"
 
 
-def text_comes_as_it_was():
+def text(splits):
     with Server() as server, Proxy(server.port) as proxy:
+        proxy.splits = splits
         browser.go(url(proxy, "/page"))
         browser.watch(stream(server.create("echo", lines=TEXTS)))
         got = whole(browser.told())
         said = [json.loads(e[1])["human"] for e in got if e[0] == "message"
                 and e[1][0] == "{"]
         assert said == TEXTS, said
+
+
+def text_comes_as_it_was():
+    text(False)
+
+
+def text_comes_as_it_was_in_pieces_of_characters():
+    text(True)
 
 
 def cut(reset):
@@ -143,6 +152,49 @@ def after_kill_and_restart_a_job_is_404_and_closes():
             assert seen == [404, 404], seen
 
 
+def after_kill_and_restart_all_jobs_go_on_with_a_gap():
+    with Proxy() as proxy:
+        with Server("--all-events") as server:
+            proxy.target = server.port
+            browser.go(url(proxy, "/page"))
+            job = server.create("count", n=3)
+            browser.watch("/v1/events")
+            browser.until("its end", "heard.some(e => e[0] == 'end')")
+            server.create("sleep", ms=60000)
+            browser.until("another", "heard.filter(e => "
+                          "e[1].includes('\"running\"')).length >= 2")
+            last = browser.heard()[-1][2]
+            boot = last.split("-g")[0]
+            assert last.startswith(boot + "-g"), last
+            known = len(browser.heard())
+            # and one of a single job, which is not known then
+            browser.do("window.other = new EventSource(arguments[0])",
+                       stream(job) + "?after=0")
+        with Server("--all-events") as server:
+            proxy.target = server.port
+            job = server.create("count", n=3)
+            browser.until("its end", "heard.slice(arguments[0]).some("
+                          "e => e[0] == 'end')", known, seconds=20)
+            browser.until("404", "other.readyState === 2")
+            came = browser.heard()[known:]
+            gaps = [e for e in came if e[0] == "gap"]
+            assert len(gaps) == 1, gaps
+            assert json.loads(gaps[0][1])["reason"] == "restart", gaps
+            again = gaps[0][2].removesuffix("-g0")
+            assert again != gaps[0][2] and again != boot, gaps
+            # the gap first, then all of the new one, by its own numbers
+            log = logged(came)
+            assert log[0] == gaps[0], log[0]
+            assert seqs(log) == list(range(1, len(seqs(log)) + 1)), log
+            assert all(json.loads(e[1])["job_id"] == job for e in log[1:])
+            assert all(e[2].startswith(again + "-g") for e in log), log
+            assert browser.do("return source.readyState") == 1
+            # what a new connection asks from is what the last one had said
+            heads = [h for h in proxy.heads if h[0] == "GET /v1/events"]
+            assert "last-event-id" not in heads[0][1], heads[0]
+            assert {h[1]["last-event-id"] for h in heads[1:]} == {last}, heads
+
+
 # ---- other origins ----
 
 def another_origin_is_let_in_by_name():
@@ -182,7 +234,7 @@ FORM = """
   frame.name = form.target = 'into' + document.forms.length;
   form.method = 'POST';
   form.action = arguments[0];
-  form.enctype = 'text/plain';
+  form.enctype = arguments[3];
   const input = document.createElement('input');
   input.name = arguments[1];
   input.value = arguments[2];
@@ -213,7 +265,7 @@ EMBED = """
 
 
 def a_foreign_page_can_neither_create_read_nor_cancel():
-    with Server() as server, Proxy(server.port) as proxy, Proxy() as pages:
+    with Server("--all-events") as server, Proxy(server.port) as proxy, Proxy() as pages:
         job = server.create("spin")
         jobs, one = url(proxy, "/v1/jobs"), url(proxy, "/v1/jobs/" + job)
         browser.go(url(pages, "/page", "evil.test"))
@@ -236,19 +288,38 @@ def a_foreign_page_can_neither_create_read_nor_cancel():
                         headers={"Content-Type": SIMPLE} if sent else {})
                     assert "error" in got or (got["status"] == 0 and
                                               got["text"] == ""), (path, got)
+        # what is sent when a page is left: of any kind a page may send so
+        for path in (jobs, one + "/cancel", one + "/answer"):
+            for kind in ("text/plain", "application/x-www-form-urlencoded",
+                         "application/json"):
+                browser.do("""
+                  navigator.sendBeacon(arguments[0],
+                    new Blob([arguments[2]], { type: arguments[1] }));
+                  navigator.sendBeacon(arguments[0], arguments[2]);
+                """, path, kind, body)
         # forms, with JSON made of a name and a value
-        assert browser.do(FORM, jobs, '{"operation":"count","n":1,"x":"',
-                          '"}') == "loaded"
-        assert browser.do(FORM, one + "/cancel", "a", "b") == "loaded"
+        for kind in ("text/plain", "application/x-www-form-urlencoded",
+                     "multipart/form-data"):
+            assert browser.do(FORM, jobs, '{"operation":"count","n":1,"x":"',
+                              '"}', kind) == "loaded"
+            assert browser.do(FORM, one + "/cancel", "a", "b",
+                              kind) == "loaded"
 
         # reading
-        for path in (jobs, one, one + "/stream", url(proxy, "/health")):
+        for path in (jobs, one, one + "/stream", one + "/events",
+                     url(proxy, "/v1/stream?jobs=" + job),
+                     url(proxy, "/v1/events"), url(proxy, "/v1/openapi.json"),
+                     url(proxy, "/health")):
             assert browser.fetch(path) == {"error": "TypeError"}, path
+            assert browser.fetch(path, credentials="include") == {
+                "error": "TypeError"}, path
         got = browser.fetch(one, mode="no-cors")
         assert "error" in got or got["text"] == "", got
-        browser.watch(one + "/stream")
-        browser.closed()
-        assert browser.do("return heard") == []
+        for path in (one + "/stream", url(proxy, "/v1/stream?jobs=" + job),
+                     url(proxy, "/v1/events")):
+            browser.watch(path)
+            browser.closed()
+            assert browser.do("return heard") == []
         assert "ran" not in browser.do(EMBED, one)
         assert browser.do("""
           const frame = document.createElement('iframe');
@@ -282,7 +353,9 @@ def a_foreign_page_can_neither_create_read_nor_cancel():
         assert record["job_id"] == job and record["state"] == "running", record
         assert not record["cancel_requested"], record
         posts = [h for h in proxy.heads if h[0].startswith("POST")]
-        assert len(posts) >= 12, posts  # they did get as far as the server
+        assert len(posts) >= 30, posts  # they did get as far as the server
+        assert len({h[1].get("content-type", "").split(";")[0]
+                    for h in posts}) >= 4, posts
 
 
 def a_name_that_is_not_ours_is_misdirected():
@@ -294,7 +367,9 @@ def a_name_that_is_not_ours_is_misdirected():
         for path, options in (
                 ("/v1/jobs", {"method": "POST", "headers": JSON,
                               "body": body}),
-                ("/v1/jobs", {}), ("/v1/jobs/" + job, {}),
+                ("/v1/jobs", {"method": "POST", "body": body}),
+                ("/v1/jobs", {}), ("/v1/events", {}),
+                ("/v1/stream?jobs=" + job, {}), ("/v1/jobs/" + job, {}),
                 ("/v1/jobs/" + job, {"method": "DELETE"}),
                 (f"/v1/jobs/{job}/cancel", {"method": "POST"})):
             got = browser.fetch(path, **options)
@@ -366,9 +441,11 @@ def main():
     global browser
     cases = [named_and_unnamed_events_are_heard,
              a_page_creates_watches_and_cancels, text_comes_as_it_was,
+             text_comes_as_it_was_in_pieces_of_characters,
              cut_it_comes_back_where_it_was, reset_it_comes_back_where_it_was,
              it_stops_when_told_204,
              after_kill_and_restart_a_job_is_404_and_closes,
+             after_kill_and_restart_all_jobs_go_on_with_a_gap,
              another_origin_is_let_in_by_name,
              a_foreign_page_can_neither_create_read_nor_cancel,
              a_name_that_is_not_ours_is_misdirected,

@@ -85,13 +85,14 @@ CLIENTS = {"curl": by_curl, "http.client": by_http_client,
            "eventsource-parser": by_node("parser")}
 
 
-def all_clients(server, job, cut=None):
+def all_clients(server, job, cut=None, splits=False):
     """What each has heard, from a proxy of its own: {name: (events, heads)}.
     """
     heard, path = {}, f"/v1/jobs/{job}/stream"
 
     def one(name, client):
         with Proxy(server.port) as proxy:
+            proxy.splits = splits
             if cut:
                 proxy.cuts.append(cut)
             try:
@@ -136,11 +137,19 @@ def live_and_uncut_they_hear_the_same():
         assert len(log) == 44, len(log)
 
 
-def text_of_all_kinds_is_the_same():
+def text(splits):
     with Server() as server:
         job = server.create("echo", lines=TEXTS)
-        log = same(server, job, all_clients(server, job), 1)
+        log = same(server, job, all_clients(server, job, splits=splits), 1)
         assert [json.loads(e[1])["human"] for e in log[2:-2]] == TEXTS
+
+
+def text_of_all_kinds_is_the_same():
+    text(False)
+
+
+def text_in_pieces_of_characters_is_the_same():
+    text(True)
 
 
 def cut_inside_a_frame(reset):
@@ -188,6 +197,7 @@ def machine_data_is_the_same():
 need("curl", "node", "npm")
 fetch_packages()
 run([live_and_uncut_they_hear_the_same, text_of_all_kinds_is_the_same,
+     text_in_pieces_of_characters_is_the_same,
      resumed_in_the_middle_they_hear_the_same,
      resumed_after_a_reset_they_hear_the_same,
      cut_between_frames_they_hear_the_same,

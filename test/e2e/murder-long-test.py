@@ -212,7 +212,7 @@ async def watch_all(server, watchers, chance):
                                           limit=1 << 16)
     port = listener.sockets[0].getsockname()[1]
     await asyncio.wait_for(
-        asyncio.gather(*(w.watch(port) for w in watchers)), 100)
+        asyncio.gather(*(w.watch(port) for w in watchers)), 140)
     listener.close()
     await asyncio.sleep(0.5)  # for what the proxy is still to close
     return proxy
@@ -251,4 +251,4 @@ def who_comes_too_late_is_told_what_is_missing():
     assert murder(0.2, "max_bytes_per_job=16384") > 0
 
 
-run(every_watcher_has_it_all)
+run(every_watcher_has_it_all, who_comes_too_late_is_told_what_is_missing)

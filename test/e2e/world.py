@@ -218,6 +218,7 @@ class Proxy:
         self.target = target
         self.heads = []  # of what went up: (line, {name: value})
         self.cuts = []   # (needle, bytes more, is a reset), one a connection
+        self.splits = False  # characters of UTF-8 come in several pieces
         self.socks = set()
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -307,7 +308,12 @@ class Proxy:
                         time.sleep(0.1)  # or it takes what is unread along
                     break
                 tail = (tail + more)[-100:]
-                down.sendall(more)
+                if not self.splits:
+                    down.sendall(more)
+                    continue
+                for piece in re.split(rb"(?=[\x80-\xbf])", more):
+                    down.sendall(piece)
+                    time.sleep(0.002)  # so that it is read by itself
         except OSError:
             pass
         self.close(up)

@@ -236,6 +236,84 @@ static void what_was_trimmed_is_a_gap_of_its_job(void **state) {
   watcher_free(watcher);
 }
 
+enum { TOLD = 300, KNOWN = 2 * TOLD };
+
+static unsigned long long number_of(const sse_event_t *event,
+                                    const char *member) {
+  char text[40];
+  const char *at;
+
+  snprintf(text, sizeof(text), "\"%s\":", member);
+  at = strstr(event->text, text);
+  return at != NULL ? strtoull(at + strlen(text), NULL, 10) : 0;
+}
+
+/* Which events of a job one knows of: was given, or told that they are gone. */
+static void learn(const sse_event_t *events,
+                  size_t n,
+                  const jobsrv_job_t *job,
+                  char known[KNOWN]) {
+  char id[JOBSRV_ID_SIZE];
+
+  jobsrv_job_id(job, id);
+  for (size_t i = 0; i < n; i++) {
+    unsigned long long from = number_of(&events[i], "seq");
+    unsigned long long to = from;
+
+    if (strstr(events[i].text, id) == NULL || is_opening(&events[i]))
+      continue;
+    if (is_gap(&events[i])) {
+      from = number_of(&events[i], "missed_from");
+      to = number_of(&events[i], "missed_to");
+    }
+    for (; from != 0 && from <= to && from < KNOWN; from++)
+      known[from] = 1;
+  }
+}
+
+/* The job's log begins behind events of others, which come before its gap. */
+static void cut_before_a_gap_it_is_told_of_it_yet(void **state) {
+  jobsrv_job_t *jobs[2];
+  watcher_t *whole;
+
+  (void) state;
+  w.f.options.max_events_per_job = 40;
+  world_open(&w);
+  jobs[0] = fixture_begin(&w.f);
+  jobs[1] = fixture_begin(&w.f);
+  for (int i = 0; i < TOLD; i++) {
+    assert_ok(jobsrv_narrate(jobs[0], "say", "%d", i));
+    if (i >= TOLD - 60)
+      assert_ok(jobsrv_narrate(jobs[1], "say", "%d", i));
+  }
+  assert_ok(jobsrv_job_complete(jobs[0], NULL, 0));
+  assert_ok(jobsrv_job_complete(jobs[1], NULL, 0));
+  whole = ask_many(naming(jobs, 2, ""), "");
+  watcher_wait(&w, whole, 0);
+  for (size_t n = 2; n < whole->n; n++) {
+    char known[2][KNOWN] = { { 0 } };
+    watcher_t *again;
+    char field[120];
+    char id[80];
+
+    assert_non_null(strstr(whole->events[n - 1].text, "id: "));
+    assert_int_equal(sscanf(strstr(whole->events[n - 1].text, "id: "),
+                            "id: %79s", id), 1);
+    snprintf(field, sizeof(field), "Last-Event-ID: %s\r\n", id);
+    again = ask_many(naming(jobs, 2, ""), field);
+    watcher_wait(&w, again, 0);
+    for (size_t k = 0; k < 2; k++) {
+      learn(whole->events, n, jobs[k], known[k]);
+      learn(again->events, again->n, jobs[k], known[k]);
+      for (uint64_t seq = 1; seq <= fixture_info(jobs[k]).last_seq; seq++)
+        if (!known[k][seq])
+          fail_msg("cut behind %s: %d of job %zu is lost", id, (int) seq, k);
+    }
+    watcher_free(again);
+  }
+  watcher_free(whole);
+}
+
 static void another_boot_is_a_gap_and_then_everything(void **state) {
   jobsrv_job_t *jobs[JOBS];
   watcher_t *watcher;
@@ -426,6 +504,7 @@ static const struct CMUnitTest tests[] = {
   CASE(all_jobs_are_told_in_the_order_of_the_server),
   CASE(cut_anywhere_it_comes_back_to_the_same),
   CASE(what_was_trimmed_is_a_gap_of_its_job),
+  CASE(cut_before_a_gap_it_is_told_of_it_yet),
   CASE(another_boot_is_a_gap_and_then_everything),
   CASE(who_has_had_all_is_sent_away),
   CASE(a_floor_and_text_are_for_many_too),
