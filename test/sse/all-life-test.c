@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "sse/world.h"
+
+#include "jobsrv/sse_auth.h"
+#include "jobsrv/testing_sse.h"
+
+#include <pthread.h>
+
+/*
+ * Streams of many jobs whose readers are slow, whose host does in its hook what
+ * it likes, and whose jobs narrate from many threads.
+ */
+
+enum { JOBS = 8, BODY = 1 << 23 };
+
+static world w;
+static char body[BODY];
+static size_t body_len;
+
+static int setup(void **state) {
+  (void) state;
+  memset(&w, 0, sizeof(w));
+  w.options.all_events = 1;
+  body_len = 0;
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void) state;
+  world_close(&w);
+  return 0;
+}
+
+static jobsrv_memory_t *ask_for(const char *path, size_t window) {
+  jobsrv_memory_t *client;
+  char text[800];
+
+  assert_ok(jobsrv_memory_open(&client, w.sse));
+  jobsrv_memory_window(client, window);
+  snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           path);
+  assert_ok(jobsrv_memory_feed(client, text, strlen(text)));
+  run_turns(&w.f.loop, 4);
+  return client;
+}
+
+/* Takes what has come into `body`, chunks and all. */
+static void take(jobsrv_memory_t *client) {
+  size_t len;
+  const char *bytes = jobsrv_memory_output(client, &len);
+
+  assert_true(body_len + len < BODY);
+  memcpy(body + body_len, bytes, len);
+  body_len += len;
+  body[body_len] = '\0';
+  jobsrv_memory_take(client, len);
+}
+
+static size_t count(const char *part) {
+  size_t n = 0;
+
+  for (const char *at = body; (at = strstr(at, part)) != NULL; at++)
+    n++;
+  return n;
+}
+
+static void begin_all(jobsrv_job_t **jobs) {
+  for (size_t i = 0; i < JOBS; i++)
+    jobs[i] = fixture_begin(&w.f);
+}
+
+static const char *naming(jobsrv_job_t *const *jobs, const char *more) {
+  static char path[700];
+  char id[JOBSRV_ID_SIZE];
+  size_t len = (size_t) snprintf(path, sizeof(path), "/v1/stream?jobs=");
+
+  for (size_t i = 0; i < JOBS; i++)
+    len += (size_t) snprintf(path + len, sizeof(path) - len, "%s%s",
+                             i > 0 ? "," : "", jobsrv_job_id(jobs[i], id));
+  snprintf(path + len, sizeof(path) - len, "%s", more);
+  return path;
+}
+
+/* ---- who reads slowly ---- */
+
+/*
+ * All events of a job are there, or told to be missing by a gap that begins
+ * where they stop.
+ */
+static void assert_exact(const jobsrv_job_t *job) {
+  unsigned long long next = 1;
+  char mine[80];
+  char id[JOBSRV_ID_SIZE];
+
+  snprintf(mine, sizeof(mine), "\"job_id\":\"%s\"", jobsrv_job_id(job, id));
+  for (char *at = body; (at = strstr(at, "\ndata: {")) != NULL;) {
+    char *end = strchr(++at, '\n');
+    const char *seq = memmem(at, (size_t) (end - at), "\"seq\":", 6);
+    const char *from = memmem(at, (size_t) (end - at), "\"missed_from\":", 14);
+
+    if (memmem(at, (size_t) (end - at), mine, strlen(mine)) == NULL)
+      continue;
+    if (from != NULL) {
+      assert_int_equal(strtoull(from + 14, NULL, 10), next);
+      next = strtoull(strstr(from, "_to\":") + 5, NULL, 10) + 1;
+    } else if (seq != NULL) {
+      assert_int_equal(strtoull(seq + 6, NULL, 10), next);
+      next++;
+    }
+  }
+  assert_int_equal(next, fixture_info(job).last_seq + 1);
+}
+
+static void flood(jobsrv_job_t **jobs, int events) {
+  for (int i = 0; i < events; i++) {
+    assert_ok(jobsrv_narrate(jobs[i % JOBS], "say", "%0500d", i));
+    if (i % 64 == 0)
+      run_turns(&w.f.loop, 1);
+  }
+  run_turns(&w.f.loop, 4);
+}
+
+static void frozen(int all) {
+  jobsrv_job_t *jobs[JOBS];
+  jobsrv_memory_t *slow;
+  jobsrv_memory_t *fast;
+
+  w.f.options.max_bytes_total = 2u << 20;
+  world_open(&w);
+  begin_all(jobs);
+  slow = ask_for(all ? "/v1/events" : naming(jobs, ""), SIZE_MAX);
+  fast = ask_for("/v1/events", SIZE_MAX);
+  take(slow);
+  jobsrv_memory_window(slow, 0);
+  flood(jobs, 20000); /* ten times as much as may be kept */
+  assert_true(fixture_stats(&w.f).log_bytes < (3u << 20));
+  assert_non_null(strstr(jobsrv_memory_output(fast, NULL), "019999\""));
+  assert_null(strstr(jobsrv_memory_output(fast, NULL), "event: gap"));
+  jobsrv_memory_window(slow, SIZE_MAX);
+  run_turns(&w.f.loop, 60);
+  take(slow);
+  assert_in_range(count("event: gap\n"), JOBS, 2 * JOBS);
+  for (size_t i = 0; i < JOBS; i++)
+    assert_exact(jobs[i]);
+  jobsrv_memory_free(slow);
+  jobsrv_memory_free(fast);
+}
+
+static void a_frozen_reader_of_all_costs_no_memory(void **state) {
+  (void) state;
+  frozen(1);
+}
+
+static void a_frozen_reader_of_many_costs_no_memory(void **state) {
+  (void) state;
+  frozen(0);
+}
+
+static void lagging(int all) {
+  jobsrv_job_t *jobs[JOBS];
+  jobsrv_memory_t *slow;
+  size_t len;
+
+  w.f.options.max_bytes_total = 2u << 20;
+  world_open(&w);
+  begin_all(jobs);
+  slow = ask_for(all ? "/v1/events?lag=break" : naming(jobs, "&lag=break"),
+                 SIZE_MAX);
+  jobsrv_memory_window(slow, 0);
+  flood(jobs, 20000);
+  jobsrv_memory_window(slow, SIZE_MAX);
+  run_turns(&w.f.loop, 60);
+  take(slow);
+  assert_int_equal(count("event: gap\n"), 0);
+  len = strlen("\nretry: 2000\n\n\r\n0\r\n\r\n");
+  assert_string_equal(body + body_len - len, "\nretry: 2000\n\n\r\n0\r\n\r\n");
+  jobsrv_memory_free(slow);
+}
+
+static void lag_may_break_a_stream_of_all(void **state) {
+  (void) state;
+  lagging(1);
+}
+
+static void lag_may_break_a_stream_of_many(void **state) {
+  (void) state;
+  lagging(0);
+}
+
+/* What was trimmed before it came is a gap, and no reason to break off. */
+static void what_was_gone_before_is_no_lag(void **state) {
+  jobsrv_job_t *jobs[JOBS];
+  jobsrv_memory_t *client;
+
+  (void) state;
+  w.f.options.max_events_per_job = 20;
+  world_open(&w);
+  begin_all(jobs);
+  flood(jobs, 1000);
+  client = ask_for("/v1/events?lag=break", SIZE_MAX);
+  run_turns(&w.f.loop, 10);
+  take(client);
+  assert_int_equal(count("event: gap\n"), JOBS);
+  assert_int_equal(jobsrv_memory_state(client), JOBSRV_MEMORY_OPEN);
+  jobsrv_memory_free(client);
+}
+
+/* ---- what a hook may do ---- */
+
+static jobsrv_job_t *told_of;
+static int calls;
+static int acts_at;
+
+static void act(void) {
+  jobsrv_job_t *job;
+
+  for (int i = 0; i < 50; i++)
+    assert_ok(jobsrv_narrate(told_of, "hook", "%0200d", i));
+  job = fixture_begin(&w.f);
+  assert_ok(jobsrv_narrate(job, "hook", "too"));
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  assert_ok(jobsrv_job_complete(told_of, NULL, 0));
+}
+
+static jobsrv_sse_grant_t acting(jobsrv_sse_request_t *request,
+                                 jobsrv_sse_verb_t verb,
+                                 jobsrv_job_t *job,
+                                 void *data) {
+  (void) request;
+  (void) data;
+  if (verb == JOBSRV_SSE_EVENTS)
+    return JOBSRV_SSE_ALLOW;
+  if (++calls == acts_at) {
+    told_of = job;
+    act();
+  }
+  return JOBSRV_SSE_ALLOW;
+}
+
+static void a_hook_may_tell_and_end_what_it_is_asked_about(void **state) {
+  jobsrv_job_t *jobs[JOBS];
+  jobsrv_memory_t *client;
+
+  (void) state;
+  w.f.options.max_events_per_job = 40;
+  w.f.options.max_retained = 3;
+  world_open(&w);
+  begin_all(jobs);
+  jobsrv_sse_authorise(w.sse, acting, NULL);
+  calls = 0;
+  acts_at = 4;
+  client = ask_for("/v1/events", SIZE_MAX);
+  run_turns(&w.f.loop, 10);
+  take(client);
+  assert_int_equal(calls, JOBS + 1);
+  assert_int_equal(count("event: end\n"), 2);
+  assert_int_equal(count("\"action\":\"hook\",") > 10, 1);
+  jobsrv_memory_free(client);
+}
+
+/* Its own request is still there when it has closed everything. */
+static jobsrv_sse_grant_t closing(jobsrv_sse_request_t *request,
+                                  jobsrv_sse_verb_t verb,
+                                  jobsrv_job_t *job,
+                                  void *data) {
+  (void) verb;
+  (void) job;
+  (void) data;
+  if (++calls == acts_at)
+    jobsrv_close(w.f.srv, fixture_on_closed, &w.f);
+  if (calls <= acts_at)
+    assert_int_equal(jobsrv_sse_header(request, "host", NULL).len, 9);
+  return calls % 2 ? JOBSRV_SSE_ALLOW : JOBSRV_SSE_DENY;
+}
+
+static void a_hook_may_close_the_server(void **state) {
+  jobsrv_job_t *jobs[JOBS];
+  jobsrv_memory_t *client;
+  jobsrv_memory_t *other;
+
+  (void) state;
+  for (acts_at = 2; acts_at <= JOBS + 1; acts_at++) {
+    world_open(&w);
+    begin_all(jobs);
+    other = ask_for("/v1/events", SIZE_MAX);
+    jobsrv_sse_authorise(w.sse, closing, NULL);
+    calls = 0;
+    client = ask_for("/v1/events", SIZE_MAX);
+    for (int i = 0; i < 20 && calls < acts_at; i++)
+      run_turns(&w.f.loop, 2);
+    assert_int_equal(calls >= acts_at, 1);
+    jobsrv_memory_free(client);
+    jobsrv_memory_free(other);
+    world_close(&w);
+    memset(&w.f, 0, sizeof(w.f));
+  }
+  world_open(&w);
+}
+
+/* ---- from many threads ---- */
+
+enum { THREADS = 4, LINES = 400 };
+
+static void *shout(void *data) {
+  jobsrv_job_t *job = data;
+
+  for (int i = 0; i < LINES; i++)
+    assert_ok(jobsrv_narrate(job, "shout", "%0100d", i));
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  return NULL;
+}
+
+static int all_have_ended(void *data) {
+  (void) data;
+  return fixture_stats(&w.f).completed == THREADS;
+}
+
+static void threads_may_tell_while_many_are_read(void **state) {
+  jobsrv_job_t *jobs[JOBS];
+  jobsrv_memory_t *clients[2];
+  pthread_t threads[THREADS];
+  char path[700];
+
+  (void) state;
+  world_open(&w);
+  begin_all(jobs);
+  snprintf(path, sizeof(path), "%s", naming(jobs, ""));
+  for (int i = 0, n = 0; path[i] != '\0'; i++)
+    if (path[i] == ',' && ++n == THREADS)
+      path[i] = '\0'; /* those that the threads have */
+  clients[0] = ask_for("/v1/events", SIZE_MAX);
+  clients[1] = ask_for(path, SIZE_MAX);
+  for (int i = 0; i < THREADS; i++)
+    assert_int_equal(pthread_create(&threads[i], NULL, shout, jobs[i]), 0);
+  assert_true(run_until(&w.f.loop, all_have_ended, NULL, 30000));
+  for (int i = 0; i < THREADS; i++)
+    pthread_join(threads[i], NULL);
+  run_turns(&w.f.loop, 20);
+  for (int i = 0; i < 2; i++) {
+    body_len = 0;
+    take(clients[i]);
+    for (int k = 0; k < THREADS; k++)
+      assert_exact(jobs[k]);
+    assert_int_equal(count("event: end\n"), THREADS);
+    jobsrv_memory_free(clients[i]);
+  }
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+static const struct CMUnitTest tests[] = {
+  CASE(a_frozen_reader_of_all_costs_no_memory),
+  CASE(a_frozen_reader_of_many_costs_no_memory),
+  CASE(lag_may_break_a_stream_of_all),
+  CASE(lag_may_break_a_stream_of_many),
+  CASE(what_was_gone_before_is_no_lag),
+  CASE(a_hook_may_tell_and_end_what_it_is_asked_about),
+  CASE(a_hook_may_close_the_server),
+  CASE(threads_may_tell_while_many_are_read),
+};
+
+RUN(tests);
