@@ -4,7 +4,10 @@
 
 #include "base/alloc.h"
 
-enum { BATCH = 16 * 1024 }; /* rendered in one go, one event at least */
+enum {
+  BATCH = 16 * 1024,      /* rendered in one go, one event at least */
+  RENDER_KEEP = 256 * 1024
+};
 
 int jobsrv__many_is_all(const jobsrv__many_t *many) {
   return many->all != NULL;
@@ -166,6 +169,7 @@ int jobsrv__many_send(jobsrv__stream_t *stream, size_t *share) {
   jobsrv__buf_t *buf = &stream->sse->render;
   size_t before = *share;
   int breaks;
+  int go_on;
 
   if (stream->many->all != NULL)
     return jobsrv__all_send(stream, share);
@@ -175,8 +179,12 @@ int jobsrv__many_send(jobsrv__stream_t *stream, size_t *share) {
     jobsrv__stream_cut(stream);
     return 0;
   }
-  if (buf->len > 0)
-    return jobsrv__stream_send_own(stream, buf->data, buf->len);
+  if (buf->len > 0) {
+    go_on = jobsrv__stream_send_own(stream, buf->data, buf->len);
+    if (buf->cap > RENDER_KEEP)
+      jobsrv__buf_free(buf);
+    return go_on;
+  }
   if (breaks)
     return jobsrv__stream_break(stream, JOBSRV__STREAM_LAGGED);
   if (*share < before)
