@@ -22,7 +22,7 @@ struct jobsrv__packer_s {
   size_t largest;
   jobsrv__buf_t out;          /* has room for `largest`, and never grows */
   jobsrv__buf_t big;          /* for what is more, for as long as it is lent */
-  jobsrv__piece_t *kept[KEPT]; /* from `first` on, the newest last */
+  jobsrv__gzip_piece_t *kept[KEPT]; /* from `first` on, the newest last */
   unsigned int first;
   unsigned int n;
   size_t kept_bytes;
@@ -32,18 +32,18 @@ struct jobsrv__packer_s {
 
 /* ---- pieces ---- */
 
-static void piece_unref(jobsrv__packer_t *packer, jobsrv__piece_t *piece) {
+static void piece_unref(jobsrv__packer_t *packer, jobsrv__gzip_piece_t *piece) {
   if (--piece->refs == 0)
     jobsrv__free(packer->alloc, piece);
 }
 
-static jobsrv__piece_t *kept_at(const jobsrv__packer_t *packer,
+static jobsrv__gzip_piece_t *kept_at(const jobsrv__packer_t *packer,
                                 unsigned int i) {
   return packer->kept[(packer->first + i) % KEPT];
 }
 
 static void forget_oldest(jobsrv__packer_t *packer) {
-  jobsrv__piece_t *piece = kept_at(packer, 0);
+  jobsrv__gzip_piece_t *piece = kept_at(packer, 0);
 
   packer->first = (packer->first + 1) % KEPT;
   packer->n--;
@@ -52,7 +52,7 @@ static void forget_oldest(jobsrv__packer_t *packer) {
 }
 
 /* Others may want it, if it is not too large to be kept. */
-static void keep(jobsrv__packer_t *packer, jobsrv__piece_t *piece) {
+static void keep(jobsrv__packer_t *packer, jobsrv__gzip_piece_t *piece) {
   if (piece->len > KEPT_BYTES)
     return;
   while (packer->n == KEPT || packer->kept_bytes + piece->len > KEPT_BYTES)
@@ -63,7 +63,7 @@ static void keep(jobsrv__packer_t *packer, jobsrv__piece_t *piece) {
   piece->refs++;
 }
 
-static int is_same(const jobsrv__piece_t *piece,
+static int is_same(const jobsrv__gzip_piece_t *piece,
                    const jobsrv__gzip_t *gzip,
                    jobsrv__span_t log,
                    uint64_t after,
@@ -76,13 +76,13 @@ static int is_same(const jobsrv__piece_t *piece,
 }
 
 /* Most stand where the newest begins. */
-static jobsrv__piece_t *find(const jobsrv__packer_t *packer,
+static jobsrv__gzip_piece_t *find(const jobsrv__packer_t *packer,
                              const jobsrv__gzip_t *gzip,
                              jobsrv__span_t log,
                              uint64_t after,
                              int is_progress) {
   for (unsigned int i = packer->n; i > 0; i--) {
-    jobsrv__piece_t *piece = kept_at(packer, i - 1);
+    jobsrv__gzip_piece_t *piece = kept_at(packer, i - 1);
 
     if (is_same(piece, gzip, log, after, is_progress))
       return piece;
@@ -116,7 +116,7 @@ static jobsrv__span_t next_frame(jobsrv__span_t log, size_t *at) {
 static int pack_log(jobsrv__packer_t *packer,
                     jobsrv__span_t log,
                     jobsrv__buf_t *to,
-                    jobsrv__piece_t *of) {
+                    jobsrv__gzip_piece_t *of) {
   size_t plain_len = 0;
   size_t at = 0;
 
@@ -142,14 +142,14 @@ static int pack_log(jobsrv__packer_t *packer,
 }
 
 /* Referenced once; or NULL. */
-static jobsrv__piece_t *make(jobsrv__packer_t *packer,
+static jobsrv__gzip_piece_t *make(jobsrv__packer_t *packer,
                              const jobsrv__gzip_t *gzip,
                              jobsrv__span_t log,
                              uint64_t after,
                              int is_progress) {
   jobsrv__buf_t *to = begin(packer, log.len);
-  jobsrv__piece_t head = { .refs = 1 };
-  jobsrv__piece_t *piece;
+  jobsrv__gzip_piece_t head = { .refs = 1 };
+  jobsrv__gzip_piece_t *piece;
 
   if (pack_log(packer, log, to, &head) != 0)
     return NULL;
@@ -176,7 +176,7 @@ int jobsrv__gzip_take(jobsrv__packer_t *packer,
                       jobsrv__span_t log,
                       uint64_t after,
                       int is_progress) {
-  jobsrv__piece_t *piece = find(packer, gzip, log, after, is_progress);
+  jobsrv__gzip_piece_t *piece = find(packer, gzip, log, after, is_progress);
 
   if (piece != NULL) {
     piece->refs++;
@@ -197,7 +197,7 @@ int jobsrv__gzip_take(jobsrv__packer_t *packer,
 }
 
 jobsrv__span_t jobsrv__gzip_rest(const jobsrv__gzip_t *gzip, int chunked) {
-  const jobsrv__piece_t *piece = gzip->piece;
+  const jobsrv__gzip_piece_t *piece = gzip->piece;
   uint32_t head = chunked ? 0 : JOBSRV_CHUNK_HEAD;
   uint32_t tail = chunked ? 0 : JOBSRV_CHUNK_TAIL;
 

@@ -23,7 +23,7 @@
 typedef struct jobsrv__packer_s jobsrv__packer_t;
 
 /* What can be sent to more than one; not written again. */
-typedef struct jobsrv__piece_s {
+typedef struct jobsrv__gzip_piece_s {
   uint32_t refs;
   uint32_t log_len;   /* how much of the log is in it, framing included */
   jobsrv__id_t job;   /* whose log; of what is in no log: zero */
@@ -34,12 +34,12 @@ typedef struct jobsrv__piece_s {
   uint32_t len;
   const char *plain;  /* of what is in no log: what it is told by */
   char bytes[];       /* one chunk of HTTP/1.1 */
-} jobsrv__piece_t;
+} jobsrv__gzip_piece_t;
 
 /* What one stream needs to know. */
 typedef struct jobsrv__gzip_s {
   jobsrv__id_t job;
-  jobsrv__piece_t *piece; /* being sent, referenced; NULL: none */
+  jobsrv__gzip_piece_t *piece; /* being sent, referenced; NULL: none */
   uint32_t sent;          /* of its bytes */
   uint32_t crc;           /* of all before it and it, */
   uint32_t len;           /* and how long that is, modulo 2^32 */

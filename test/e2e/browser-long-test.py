@@ -7,7 +7,7 @@ import tempfile
 import time
 
 from webdriver import Browser
-from world import Proxy, Server, call, logged, need, run, seqs
+from world import Proxy, Server, call, logged, need, packed, run, seqs
 
 JSON = {"Content-Type": "application/json"}
 TEXTS = ["grüße", "日本語", "עברית", "e\u0301", "\u2028", "a\tb\x01c",
@@ -111,6 +111,24 @@ def cut_it_comes_back_where_it_was():
 
 def reset_it_comes_back_where_it_was():
     cut(True)
+
+
+def compressed_it_is_the_same():
+    with Server("--gzip", "--metrics") as server, \
+            Proxy(server.port) as proxy:
+        browser.go(url(proxy, "/page"))
+        job = server.create("count", n=20, interval_ms=50)
+        browser.watch(stream(job))
+        browser.until("it hears of some before the end",
+                      "heard.some(e => e[0] == 'message')")
+        assert server.call("GET", "/v1/jobs/" + job)[2]["state"] == "running"
+        got = whole(browser.told())
+        assert [json.loads(e[1])["human"] for e in got[2:22]] == \
+            [f"{i} of 20" for i in range(1, 21)]
+        (head,) = [h[1] for h in proxy.heads
+                   if h[0] == "GET " + stream(job)][:1]
+        assert "gzip" in head["accept-encoding"], head
+        assert packed(server.port) > 20
 
 
 def it_stops_when_told_204():
@@ -443,7 +461,7 @@ def main():
              a_page_creates_watches_and_cancels, text_comes_as_it_was,
              text_comes_as_it_was_in_pieces_of_characters,
              cut_it_comes_back_where_it_was, reset_it_comes_back_where_it_was,
-             it_stops_when_told_204,
+             it_stops_when_told_204, compressed_it_is_the_same,
              after_kill_and_restart_a_job_is_404_and_closes,
              after_kill_and_restart_all_jobs_go_on_with_a_gap,
              another_origin_is_let_in_by_name,

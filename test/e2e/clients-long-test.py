@@ -9,7 +9,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-from world import Events, Proxy, Server, logged, need, run, seqs
+from world import Events, Proxy, Server, logged, need, packed, run, seqs
 
 PACKAGES = ["eventsource@3.0.7", "eventsource-parser@3.0.6"]
 HERE = Path(__file__).parent
@@ -194,6 +194,18 @@ def machine_data_is_the_same():
         assert json.loads(log[2][1])["payload"] == value
 
 
+def compressed_they_hear_the_same():
+    with Server("--gzip", "--metrics") as server:
+        job = server.create("count", n=40, interval_ms=50)
+        heard = all_clients(server, job)
+        same(server, job, heard, 1)
+        # these ask for it by themselves; curl is asked elsewhere
+        for name in ("eventsource", "eventsource-parser"):
+            asked = heard[name][1][0][1]["accept-encoding"]
+            assert "gzip" in asked, (name, asked)
+        assert packed(server.port) > 40
+
+
 need("curl", "node", "npm")
 fetch_packages()
 run([live_and_uncut_they_hear_the_same, text_of_all_kinds_is_the_same,
@@ -202,4 +214,4 @@ run([live_and_uncut_they_hear_the_same, text_of_all_kinds_is_the_same,
      resumed_after_a_reset_they_hear_the_same,
      cut_between_frames_they_hear_the_same,
      cut_before_the_marker_the_end_comes_again,
-     machine_data_is_the_same])
+     machine_data_is_the_same, compressed_they_hear_the_same])

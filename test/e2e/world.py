@@ -158,6 +158,17 @@ def call(port, method, path, body=None, **headers):
     return answer.status, answer.headers, json.loads(text) if text else None
 
 
+def packed(port):
+    """How many pieces of streams have been compressed."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    client.request("GET", "/metrics")
+    text = client.getresponse().read().decode()
+    client.close()
+    return int(re.search(
+        r'^jobsrv_stream_gzip_pieces_total\{how="made"\} (\d+)', text,
+        re.M)[1])
+
+
 # ---- streams ----
 
 class Events:

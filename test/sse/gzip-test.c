@@ -253,35 +253,65 @@ static void each_way_to_see_a_job_is_the_same_compressed(void **state) {
   }
 }
 
-static void many_jobs_on_one_stream_are_the_same(void **state) {
-  jobsrv_job_t *jobs[3];
-  char line[400] = "GET /v1/stream?jobs=";
-  char id[JOBSRV_ID_SIZE];
-  reader_t *as_it_is;
-  reader_t *packed;
+enum { JOBS = 3, MANY_WAYS = 6 };
 
-  (void) state;
-  world_open(&w);
-  for (size_t i = 0; i < 3; i++) {
-    jobs[i] = fixture_begin(&w.f);
+static reader_t *open_many(jobsrv_job_t *const *jobs, size_t way, int gzip) {
+  static const char ndjson[] = "Accept: application/x-ndjson\r\n";
+  char line[600];
+  char fields[200];
+  char id[JOBSRV_ID_SIZE];
+
+  snprintf(line, sizeof(line), "GET /v1/%s",
+           way % 2 ? "events?" : "stream?jobs=");
+  for (size_t i = 0; way % 2 == 0 && i < JOBS; i++) {
     strcat(line, i > 0 ? "," : "");
     strcat(line, jobsrv_job_id(jobs[i], id));
   }
+  strcat(line, way / 2 == 1 ? "&format=text" : "");
+  snprintf(fields, sizeof(fields), "%s%s", way / 2 == 2 ? ndjson : "",
+           gzip ? GZIP : "");
+  return reader_ask(&w, 1, line, fields);
+}
+
+static void many_jobs_on_one_stream_are_the_same(void **state) {
+  jobsrv_job_t *jobs[JOBS];
+  reader_t *as_it_is[MANY_WAYS];
+  reader_t *packed[MANY_WAYS];
+
+  (void) state;
+  w.options.all_events = 1;
+  world_open(&w);
+  for (size_t i = 0; i < JOBS; i++)
+    jobs[i] = fixture_begin(&w.f);
   seed = 3;
-  as_it_is = reader_ask(&w, 1, line, "");
-  packed = reader_ask(&w, 1, line, GZIP);
-  assert_true(packed->is_gzip);
-  for (int i = 0; i < 60; i++)
-    tell(jobs[dice(3)], 4);
-  for (size_t i = 0; i < 3; i++)
+  for (size_t i = 0; i < MANY_WAYS; i++) {
+    as_it_is[i] = open_many(jobs, i, 0);
+    packed[i] = open_many(jobs, i, 1);
+    assert_int_equal(packed[i]->wire->status, 200);
+    assert_true(packed[i]->is_gzip);
+  }
+  for (int round = 0; round < 60; round++) {
+    tell(jobs[dice(JOBS)], 4);
+    run_turns(&w.f.loop, 3);
+    for (size_t i = 0; i < MANY_WAYS; i++) {
+      reader_take(as_it_is[i], SIZE_MAX);
+      reader_take(packed[i], SIZE_MAX);
+      assert_same_body(as_it_is[i], packed[i]);
+    }
+  }
+  for (size_t i = 0; i < JOBS; i++)
     finish(jobs[i]);
-  reader_take(as_it_is, SIZE_MAX);
-  reader_take(packed, SIZE_MAX);
-  assert_same_body(as_it_is, packed);
-  reader_check_end(as_it_is);
-  reader_check_end(packed);
-  reader_free(as_it_is);
-  reader_free(packed);
+  for (size_t i = 0; i < MANY_WAYS; i++) {
+    reader_take(as_it_is[i], SIZE_MAX);
+    reader_take(packed[i], SIZE_MAX);
+    assert_same_body(as_it_is[i], packed[i]);
+    if (i % 2 == 0) {
+      reader_check_end(as_it_is[i]);
+      reader_check_end(packed[i]);
+    }
+    reader_free(as_it_is[i]);
+    reader_free(packed[i]);
+  }
 }
 
 static void the_answer_to_a_post_can_be_compressed(void **state) {
@@ -499,26 +529,26 @@ static void who_comes_late_shares_from_the_next_turn_on(void **state) {
 
 /* They stand at the same numbers in the same turn. */
 static void what_is_one_jobs_is_never_sent_for_anothers(void **state) {
-  enum { JOBS = 40 };
-  jobsrv_job_t *jobs[JOBS];
-  reader_t *readers[JOBS][2];
+  enum { OWNERS = 40 };
+  jobsrv_job_t *jobs[OWNERS];
+  reader_t *readers[OWNERS][2];
   char text[40];
 
   (void) state;
   world_open(&w);
-  for (int i = 0; i < JOBS; i++) {
+  for (int i = 0; i < OWNERS; i++) {
     jobs[i] = fixture_begin(&w.f);
     readers[i][0] = reader_open(&w, jobs[i], "", GZIP);
     readers[i][1] = reader_open(&w, jobs[i], "", GZIP);
   }
   for (int turn = 0; turn < 10; turn++) {
-    for (int i = 0; i < JOBS; i++)
+    for (int i = 0; i < OWNERS; i++)
       assert_ok(jobsrv_narrate(jobs[i], "say", "of number %d", i));
     run_turns(&w.f.loop, 2);
   }
-  for (int i = 0; i < JOBS; i++)
+  for (int i = 0; i < OWNERS; i++)
     finish(jobs[i]);
-  for (int i = 0; i < JOBS; i++) {
+  for (int i = 0; i < OWNERS; i++) {
     size_t found = 0;
 
     reader_take(readers[i][0], SIZE_MAX);
@@ -577,6 +607,54 @@ static void a_slow_reader_gets_the_same_a_few_bytes_at_a_time(void **state) {
   reader_free(fast);
   reader_free(slow);
   reader_free(old);
+}
+
+/* Each stands somewhere else, and none of them reads any more. */
+static void who_does_not_read_holds_one_piece(void **state) {
+  enum { FROZEN = 60, LOG = 128 * 1024, A_PIECE = 24 * 1024 };
+  jobsrv_faults_t faults;
+  jobsrv_job_t *job;
+  reader_t *frozen[FROZEN];
+  reader_t *fast;
+  uint64_t before;
+
+  (void) state;
+  assert_ok(jobsrv_faults_init(&faults));
+  w.f.options.alloc = &faults.alloc;
+  w.f.options.max_bytes_per_job = LOG;
+  w.options.write_stall_ms = 3600000;
+  world_open(&w);
+  job = fixture_begin(&w.f);
+  fast = reader_open(&w, job, "", GZIP);
+  seed = 13;
+  tell(job, 50);
+  run_turns(&w.f.loop, 4);
+  before = jobsrv_faults_bytes(&faults);
+  for (int i = 0; i < FROZEN; i++) {
+    frozen[i] = reader_open(&w, job, "", GZIP);
+    jobsrv_memory_window(frozen[i]->memory, 3);
+    tell(job, 50);
+    reader_take(fast, SIZE_MAX);
+  }
+  assert_true(fast->plain->body_len > 8 * LOG);
+  assert_in_range(jobsrv_faults_bytes(&faults), before,
+                  before + 2 * LOG + FROZEN * A_PIECE);
+  finish(job);
+  reader_take(fast, SIZE_MAX);
+  reader_check_end(fast);
+  for (int i = 0; i < FROZEN; i++) {
+    jobsrv_memory_window(frozen[i]->memory, SIZE_MAX);
+    run_turns(&w.f.loop, 8);
+    reader_take(frozen[i], SIZE_MAX);
+    reader_check_end(frozen[i]);
+    reader_free(frozen[i]);
+  }
+  reader_free(fast);
+  world_close(&w);
+  assert_int_equal(jobsrv_faults_live(&faults), 0);
+  jobsrv_faults_free(&faults);
+  memset(&w, 0, sizeof(w));
+  world_open(&w); /* for what closes it */
 }
 
 static void who_is_too_slow_is_told_of_the_gap(void **state) {
@@ -765,6 +843,7 @@ static const struct CMUnitTest tests[] = {
   CASE(who_comes_late_shares_from_the_next_turn_on),
   CASE(what_is_one_jobs_is_never_sent_for_anothers),
   CASE(a_slow_reader_gets_the_same_a_few_bytes_at_a_time),
+  CASE(who_does_not_read_holds_one_piece),
   CASE(who_is_too_slow_is_told_of_the_gap),
   CASE(a_stream_that_breaks_off_is_whole_as_a_body),
   CASE(a_turn_is_not_spent_on_compressing),
