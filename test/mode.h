@@ -15,6 +15,9 @@
  *            to that thread (see fiber.h) and is there between its turns
  *
  * One server at a time. A case that cannot do with that is ONE_MODE(case).
+ *
+ * JOBSRV_TEST_FANOUT=2 has streams sent from two other threads. A case that
+ * looks at what has been sent by the end of a turn is ON_LOOP(case).
  */
 
 #include "test.h"
@@ -190,7 +193,11 @@ static inline void loop_close(loop_t *loop) {
 #define ONE_MODE_SETUP(test, setup)                                           \
   { #test, test, setup, NULL, (void *) (uintptr_t) &loop_one_mode }
 
+#define ON_LOOP(test, setup, teardown)                                        \
+  { #test, test, setup, teardown, (void *) (uintptr_t) &loop_only }
+
 static const char loop_one_mode;
+static const char loop_only;
 
 static inline int loop_run_tests(const char *name,
                                  const struct CMUnitTest *tests,
@@ -205,6 +212,11 @@ static inline int loop_run_tests(const char *name,
 
     if (is_one && loop_mode() != LOOP_OWN)
       continue;
+    if (tests[i].initial_state == &loop_only) {
+      if (getenv("JOBSRV_TEST_FANOUT") != NULL)
+        continue;
+      is_one = loop_mode() != LOOP_THREAD;
+    }
     chosen[k] = tests[i];
     if (is_one)
       chosen[k].initial_state = NULL;

@@ -146,12 +146,30 @@ typedef struct jobsrv_sse_options_s {
   int proxy_header;             /* jobsrv_sse_proxy_header_t that those write.
                                    The other one is the client's making, which
                                    they pass on as it is */
+  uint32_t fanout_loops;        /* 0: none; at most 64 threads that send what
+                                   streams have to send, see below */
 } jobsrv_sse_options_t;
 
 static inline void jobsrv_sse_options_init(jobsrv_sse_options_t *options) {
   memset(options, 0, sizeof(*options));
   options->size = sizeof(*options);
 }
+
+/*
+ * Many watchers can take more than one core has. With `fanout_loops` a stream,
+ * once it is open, goes to one of that many threads of the transport's own,
+ * which block all signals: it sends there, with the heartbeats between. All the
+ * rest stays the loop's: accepting, reading, authorising, routes, hooks, limits
+ * and counts, and the end of a stream. This is for streams of one job as
+ * HTTP/1.1 sends them unless it is asked for more: those of many jobs, of
+ * another form or `level`, compressed, in HTTP/1.0, and connections that are
+ * no sockets stay on the loop, as does a stream whose client has sent more
+ * behind its request. An allocator or clock of the host's is called from those
+ * threads.
+ *
+ * One is of use when more than one core is to be had. Each takes a thread, five
+ * descriptors and some 15 KiB, and a stream that is there about 350 bytes.
+ */
 
 /*
  * Makes a transport for `srv`, attached to it as a part: it takes part in
@@ -162,7 +180,8 @@ static inline void jobsrv_sse_options_init(jobsrv_sse_options_t *options) {
  * token that is not visible ASCII, an origin that is none, "*" together with
  * cors_credentials, a proxy that is none, or a prefix that is not "/" and
  * segments of what a URI's path may hold unescaped, at most 128 bytes, without
- * a final "/".
+ * a final "/"; for `fanout_loops` also what making a loop, descriptor or thread
+ * returned (UV_EMFILE, UV_EAGAIN, ...).
  */
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_sse_new(jobsrv_sse_t **out,

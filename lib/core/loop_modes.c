@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "base/alloc.h"
+#include "base/loop_init.h"
 #include "core/server.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <unistd.h>
 
 /*
  * A loop of the server's own, which a thread of its own runs (jobsrv_start) or
@@ -33,34 +31,13 @@ struct jobsrv__own_s {
 
 /* ---- making and unmaking ---- */
 
-/*
- * With the three that programs print to held meanwhile, if they are closed:
- * libuv takes what is free, and ends the process when it closes one of those.
- */
-static int init_loop(uv_loop_t *loop) {
-  int held[STDERR_FILENO + 1];
-  int n = 0;
-  int err;
-
-  for (int fd = 0; fd <= STDERR_FILENO; fd++)
-    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
-      held[n] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-      if (held[n] >= 0)
-        n++;
-    }
-  err = uv_loop_init(loop);
-  while (n > 0)
-    (void) close(held[--n]);
-  return err;
-}
-
 int jobsrv__own_new(jobsrv_t *srv) {
   jobsrv__own_t *own = jobsrv__zalloc(&srv->alloc, sizeof(*own));
   int err;
 
   if (own == NULL)
     return UV_ENOMEM;
-  err = init_loop(&own->loop);
+  err = jobsrv__loop_init(&own->loop);
   if (err != 0) {
     jobsrv__free(&srv->alloc, own);
     return err;

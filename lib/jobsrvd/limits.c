@@ -43,6 +43,7 @@ static const jobsrvd_limit_t limits[] = {
   SSE(retry_ms, 1000, 60000, "2000"),
   SSE(max_stream_ms, 0, INT32_MAX, "none"),
   SSE(send_buffer, 0, INT32_MAX, "the kernel's"),
+  SSE(fanout_loops, 0, 64, "none"),
   SSE(ticket_ttl_ms, 1, INT32_MAX, "60000"),
   SSE(cors_max_age_s, 1, 86400, "600"),
   CORE(max_running, 0, COUNT, "none"),

@@ -148,7 +148,7 @@ void jobsrv__conn_on_ready(jobsrv__conn_t *conn, int events) {
 void jobsrv__conn_watch(jobsrv__conn_t *conn) {
   int events = 0;
 
-  if (conn->stage == JOBSRV__CONN_CLOSED)
+  if (conn->stage == JOBSRV__CONN_CLOSED || conn->is_lent)
     return;
   if (!conn->has_eof && jobsrv__conn_has_room(conn))
     events |= UV_READABLE;

@@ -98,6 +98,33 @@ void jobsrv__conn_finish(jobsrv__conn_t *conn);
 /* The stream cannot go on: the connection lets go of it and is cut. */
 void jobsrv__conn_cut(jobsrv__conn_t *conn);
 
+/*
+ * ---- with another thread ----
+ *
+ * A streaming socket may go, unless there is something unsent or unread: its
+ * descriptor. Until jobsrv__conn_return() it is not looked at, has no deadline
+ * and must not be closed.
+ */
+int jobsrv__conn_may_lend(const jobsrv__conn_t *conn);
+int jobsrv__conn_lend(jobsrv__conn_t *conn);
+
+/* `is_blocked`: a send has not taken all, and `writable` is due. */
+void jobsrv__conn_return(jobsrv__conn_t *conn,
+                         uint64_t last_write_ns,
+                         int is_blocked);
+
+/* Cuts a stream whose client does not read; it is told. */
+void jobsrv__conn_stall(jobsrv__conn_t *conn);
+
+/* The client has left; the stream is told. */
+void jobsrv__conn_leave(jobsrv__conn_t *conn);
+
+/*
+ * [any] One send, without waiting. Returns bytes taken, 0 when there is no room
+ * now, or a negative code.
+ */
+int64_t jobsrv__socket_send(int fd, const void *data, size_t len);
+
 /* jobsrv_now() of the last write that took anything. */
 uint64_t jobsrv__conn_last_write_ns(const jobsrv__conn_t *conn);
 

@@ -28,15 +28,19 @@ static int64_t on_read(jobsrv__conn_t *conn, void *to, size_t cap) {
   return UV_EOF;
 }
 
-static int64_t on_write(jobsrv__conn_t *conn, const void *data, size_t len) {
+int64_t jobsrv__socket_send(int fd, const void *data, size_t len) {
   ssize_t n;
 
   do
-    n = send(conn->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    n = send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
   while (n < 0 && errno == EINTR);
   if (n < 0)
     return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
   return n;
+}
+
+static int64_t on_write(jobsrv__conn_t *conn, const void *data, size_t len) {
+  return jobsrv__socket_send(conn->fd, data, len);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {

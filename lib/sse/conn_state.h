@@ -118,6 +118,7 @@ struct jobsrv__conn_s {
   uint8_t is_shut;       /* our side is ended */
   uint8_t has_stalled;   /* and was cut for it */
   uint8_t had_request;
+  uint8_t is_lent;       /* its descriptor is another thread's */
 };
 
 /* conn.c */

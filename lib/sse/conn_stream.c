@@ -96,11 +96,46 @@ void jobsrv__conn_stream_writable(jobsrv__conn_t *conn) {
   conn->ops->writable(conn->stream);
 }
 
+void jobsrv__conn_stall(jobsrv__conn_t *conn) {
+  conn->sse->stats.stalled++;
+  conn->has_stalled = 1;
+  jobsrv__conn_reset(conn);
+}
+
+void jobsrv__conn_leave(jobsrv__conn_t *conn) {
+  jobsrv__conn_close(conn);
+}
+
+int jobsrv__conn_may_lend(const jobsrv__conn_t *conn) {
+  return conn->fd >= 0 && conn->stage == JOBSRV__CONN_STREAM &&
+         !jobsrv__conn_blocked(conn) && conn->exchange == NULL &&
+         !conn->is_processing && !conn->has_eof;
+}
+
+int jobsrv__conn_lend(jobsrv__conn_t *conn) {
+  jobsrv_timer_disarm(conn->sse->srv, &conn->timer);
+  conn->deadline_ns = UINT64_MAX;
+  conn->events = 0;
+  conn->io->want(conn, 0);
+  conn->is_lent = 1;
+  return conn->fd;
+}
+
+void jobsrv__conn_return(jobsrv__conn_t *conn,
+                         uint64_t last_write_ns,
+                         int is_blocked) {
+  conn->is_lent = 0;
+  conn->last_write_ns = last_write_ns;
+  if (is_blocked)
+    wait_for_room(conn);
+  else
+    wait_for_idle(conn);
+  jobsrv__conn_watch(conn);
+}
+
 void jobsrv__conn_stream_timeout(jobsrv__conn_t *conn) {
   if (jobsrv__conn_blocked(conn)) {
-    conn->sse->stats.stalled++;
-    conn->has_stalled = 1;
-    jobsrv__conn_reset(conn);
+    jobsrv__conn_stall(conn);
     return;
   }
   jobsrv__conn_deadline_in(conn, conn->sse->options.heartbeat_ms);

@@ -129,6 +129,7 @@ void jobsrv__http_close(jobsrv_sse_t *sse) {
     return;
   sse->is_closing = 1;
   close_listeners(sse);
+  jobsrv__fanouts_stop(sse); /* all connections are here again */
   close_conns(&sse->conns);
   close_conns(&sse->resume);
   jobsrv_turn_cancel(&sse->resume_turn);

@@ -40,6 +40,7 @@ typedef struct jobsrv__proxies_s jobsrv__proxies_t;
 typedef struct jobsrv__route_s jobsrv__route_t;
 typedef struct jobsrv__middleware_s jobsrv__middleware_t;
 typedef struct jobsrv__header_s jobsrv__header_t;
+typedef struct jobsrv__fanouts_s jobsrv__fanouts_t;
 
 enum { JOBSRV__STREAM_ENDS = 16 };
 
@@ -85,6 +86,7 @@ struct jobsrv_sse_s {
   jobsrv__queue_t chain;       /* of middleware */
   jobsrv__queue_t streams;
   jobsrv__map_t streams_by_job;
+  jobsrv__fanouts_t *fanouts;  /* NULL: none; see fanout.h */
   jobsrv__queue_t leaving;     /* streams that are over: see stream.c */
   jobsrv_turn_t leave_turn;
   char *scratch; /* where ends are rendered, so that ending allocates nothing */
@@ -155,6 +157,12 @@ void jobsrv__http_close(jobsrv_sse_t *sse);
 /* Frees what jobsrv__http_init() made: in jobsrv__http_closed(), or when no
    listener was ever opened. */
 void jobsrv__http_free(jobsrv_sse_t *sse);
+
+/*
+ * Provided by fanout.c. Every connection that is with another thread comes back
+ * from within this call, and those threads are gone.
+ */
+void jobsrv__fanouts_stop(jobsrv_sse_t *sse);
 
 /* Provided by sse.c; the first is called at most once, after finish. */
 void jobsrv__http_finished(jobsrv_sse_t *sse);

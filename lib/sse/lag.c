@@ -2,6 +2,7 @@
 
 #include "sse/lag.h"
 
+#include "sse/fanout.h"
 #include "sse/many.h"
 
 #include <string.h>
@@ -33,6 +34,8 @@ static uint64_t lag_of_many(const jobsrv_sse_t *sse,
 }
 
 static uint64_t lag_of(const jobsrv__stream_t *stream) {
+  if (stream->lent != NULL)
+    return jobsrv__fanout_lag(stream->lent);
   return stream->many != NULL ? lag_of_many(stream->sse, stream->many)
                               : jobsrv_cursor_lag(&stream->cursor);
 }
@@ -58,6 +61,8 @@ void jobsrv__lag_look(const jobsrv_sse_t *sse, jobsrv__lag_t *lag) {
         JOBSRV__CONTAINER(link, jobsrv__stream_t, link);
 
     lag->bytes += stream->bytes;
+    if (stream->lent != NULL)
+      lag->bytes += jobsrv__fanout_bytes(stream->lent);
     count(lag, lag_of(stream));
   }
 }

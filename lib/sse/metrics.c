@@ -4,6 +4,7 @@
 
 #include "sse/api.h"
 #include "sse/authorise.h"
+#include "sse/fanout.h"
 #include "sse/gzip.h"
 #include "sse/lag.h"
 #include "sse/route_table.h"
@@ -159,7 +160,7 @@ static void write_stats(const jobsrv_sse_t *sse,
     { JOBSRV_METRIC_COUNTER, "jobsrv_http_connections_stalled", NULL,
       "Connections that were cut for not reading.", stats->stalled },
     { JOBSRV_METRIC_COUNTER, "jobsrv_http_sent_bytes", "bytes",
-      "What connections have sent.", stats->bytes_sent },
+      "What connections have sent.", jobsrv__fanouts_sent(sse) },
   };
 
   for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {

@@ -7,6 +7,7 @@
 #include "sse/api.h"
 #include "sse/chain.h"
 #include "sse/cors.h"
+#include "sse/fanout.h"
 #include "sse/frames.h"
 #include "sse/gzip.h"
 #include "sse/hold.h"
@@ -68,6 +69,7 @@ static int set_limits(jobsrv_sse_options_t *options) {
   LIMIT_MAP(XX)
 #undef XX
   if (options->send_buffer > INT_MAX || options->max_stream_ms > INT_MAX ||
+      options->fanout_loops > JOBSRV__FANOUT_MAX ||
       options->lag < JOBSRV_SSE_LAG_GAP ||
       options->lag > JOBSRV_SSE_LAG_BREAK || options->proxy_header < 0 ||
       options->proxy_header > JOBSRV_SSE_FORWARDED)
@@ -211,6 +213,7 @@ static void free_all(jobsrv_sse_t *sse) {
   jobsrv__map_free(&sse->streams_by_job);
   jobsrv__buf_free(&sse->render);
   jobsrv__packer_free(sse->packer);
+  jobsrv__fanouts_free(sse);
   free_texts(sse);
   jobsrv__free(&alloc, owner);
 }
@@ -289,6 +292,8 @@ int jobsrv_sse_new(jobsrv_sse_t **out,
     err = jobsrv__routes_init(sse);
   if (err == 0)
     err = jobsrv__http_init(sse);
+  if (err == 0) /* last: it has threads and a handle */
+    err = jobsrv__fanouts_init(sse);
   if (err != 0) {
     free_all(sse);
     return err;
@@ -380,6 +385,7 @@ void jobsrv_sse_stats(const jobsrv_sse_t *sse, jobsrv_sse_stats_t *stats) {
   size_t size = stats->size < sizeof(all) ? stats->size : sizeof(all);
 
   JOBSRV__ASSERT_LOOP(sse->srv);
+  all.bytes_sent = jobsrv__fanouts_sent(sse);
   all.size = stats->size;
   memcpy(stats, &all, size);
 }

@@ -3,6 +3,7 @@
 #include "sse/stream.h"
 
 #include "base/alloc.h"
+#include "sse/fanout.h"
 
 /* Bytes that a stream may send a turn, so that all together leave the loop
    time to accept, read and look at its timers. */
@@ -126,8 +127,8 @@ static int is_old(const jobsrv__stream_t *stream) {
                        ms * UINT64_C(1000000);
 }
 
-static size_t share_of(const jobsrv__stream_t *stream) {
-  size_t share = TURN / stream->sse->stats.streams;
+size_t jobsrv__stream_share(size_t streams) {
+  size_t share = TURN / streams;
 
   if (share > SHARE_MOST)
     return SHARE_MOST;
@@ -135,8 +136,12 @@ static size_t share_of(const jobsrv__stream_t *stream) {
 }
 
 static void pump(jobsrv__stream_t *stream) {
-  size_t share = share_of(stream);
-  int go_on = jobsrv__stream_send_rest(stream);
+  size_t share = jobsrv__stream_share(stream->sse->stats.streams);
+  int go_on;
+
+  if (stream->may_go && jobsrv__fanout_lend(stream))
+    return;
+  go_on = jobsrv__stream_send_rest(stream);
 
   while (go_on) {
     if (stream->is_over) {
@@ -160,8 +165,7 @@ static void pump(jobsrv__stream_t *stream) {
 static void on_turn(jobsrv_turn_t *turn) {
   jobsrv__stream_t *stream = JOBSRV__CONTAINER(turn, jobsrv__stream_t, turn);
 
-  if (!jobsrv__conn_blocked(stream->conn))
-    pump(stream);
+  jobsrv__stream_go_on(stream);
 }
 
 static void on_notify(jobsrv_cursor_t *cursor) {
@@ -174,8 +178,20 @@ void jobsrv__stream_ask(jobsrv__stream_t *stream) {
 
 /* A hook that closes the server has it told even before its head is sent. */
 void jobsrv__stream_told(jobsrv__stream_t *stream) {
-  if (stream->watches && !jobsrv__conn_blocked(stream->conn))
+  if (stream->watches)
+    jobsrv__stream_go_on(stream);
+}
+
+void jobsrv__stream_go_on(jobsrv__stream_t *stream) {
+  if (!jobsrv__conn_blocked(stream->conn))
     pump(stream);
+}
+
+void jobsrv__stream_returned(jobsrv__stream_t *stream,
+                             uint64_t last_write_ns,
+                             int is_blocked) {
+  jobsrv_cursor_return(&stream->cursor, on_notify);
+  jobsrv__conn_return(stream->conn, last_write_ns, is_blocked);
 }
 
 static void on_writable(void *data) {
@@ -246,6 +262,9 @@ int jobsrv__stream_begin(jobsrv__stream_t *stream,
   stream->opened_ns = jobsrv_now(sse->srv);
   stream->bytes = first.len;
   stream->watches = 1;
+  stream->may_go = jobsrv__fanout_wants(stream) != 0;
+  if (stream->may_go) /* even when there is nothing to send */
+    jobsrv__stream_ask(stream);
   return 1;
 }
 

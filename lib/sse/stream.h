@@ -20,6 +20,7 @@
 
 typedef struct jobsrv__stream_s jobsrv__stream_t;
 typedef struct jobsrv__many_s jobsrv__many_t;
+typedef struct jobsrv__lent_s jobsrv__lent_t;
 
 typedef enum jobsrv__coding_e {
   JOBSRV__CODING_NONE,     /* there is no other */
@@ -52,6 +53,7 @@ struct jobsrv__stream_s {
   jobsrv_turn_t turn;
   jobsrv__rest_t *rest;   /* NULL: none */
   jobsrv__gzip_t *gzip;   /* behind this in one block; NULL: sent as it is */
+  jobsrv__lent_t *lent;   /* NULL: it is sent from here; see fanout.h */
   uint64_t opened_ns;
   uint64_t bytes;         /* sent, HTTP's head left out */
   uint32_t left;          /* HTTP/1.0: of the begun frame's content */
@@ -63,6 +65,7 @@ struct jobsrv__stream_s {
   uint8_t is_over;        /* all but the rest is sent, for the reason `why` */
   uint8_t why;            /* jobsrv__stream_end_t */
   uint8_t is_gone;        /* and its memory goes at the end of the turn */
+  uint8_t may_go;         /* to a fan-out loop; only once */
 };
 
 /* ---- stream.c: its life ---- */
@@ -102,6 +105,17 @@ int jobsrv__stream_new_of_many(jobsrv__stream_t **out,
 
 /* Goes on with the stream in this turn, at its end. */
 void jobsrv__stream_ask(jobsrv__stream_t *stream);
+
+/* A fan-out loop has given it back; what it knows of it has been taken over. */
+void jobsrv__stream_returned(jobsrv__stream_t *stream,
+                             uint64_t last_write_ns,
+                             int is_blocked);
+
+/* Sends what there is, unless the socket is full. */
+void jobsrv__stream_go_on(jobsrv__stream_t *stream);
+
+/* [any] What each of so many streams of one loop may send in a turn. */
+size_t jobsrv__stream_share(size_t streams);
 
 /* There is something for it. */
 void jobsrv__stream_told(jobsrv__stream_t *stream);

@@ -16,13 +16,14 @@ static const jobsrv_manual_clock_t *manual(const jobsrv_clock_t *clock) {
   return (const jobsrv_manual_clock_t *) clock;
 }
 
-/* Other threads read while the loop's thread moves it. */
+/* Other threads read while the loop's thread moves it. In one order with what
+   they want to be ticked for: see late_ticks(). */
 static uint64_t get(const uint64_t *time) {
-  return __atomic_load_n(time, __ATOMIC_RELAXED);
+  return __atomic_load_n(time, __ATOMIC_SEQ_CST);
 }
 
 static void set(uint64_t *time, uint64_t to) {
-  __atomic_store_n(time, to, __ATOMIC_RELAXED);
+  __atomic_store_n(time, to, __ATOMIC_SEQ_CST);
 }
 
 static uint64_t monotonic_ns(const jobsrv_clock_t *clock) {
@@ -92,6 +93,20 @@ static void move(jobsrv_manual_clock_t *clock, uint64_t to) {
   set(&clock->monotonic_ns, to);
 }
 
+/*
+ * A watch of another thread may have been set while the clock moved over it: it
+ * is seen here, or the thread sees that the time it has set is over.
+ */
+static void late_ticks(jobsrv_manual_clock_t *clock, uint64_t end) {
+  unsigned int rounds = 0;
+  jobsrv_clock_watch_t *watch;
+  uint64_t when;
+
+  while (rounds++ < ROUNDS && (watch = first_due(clock, &when)) != NULL &&
+         when <= end)
+    watch->tick(watch);
+}
+
 void jobsrv_manual_clock_advance(jobsrv_manual_clock_t *clock, uint64_t ns) {
   uint64_t now = get(&clock->monotonic_ns);
   uint64_t end = ns < UINT64_MAX - now ? now + ns : UINT64_MAX - 1;
@@ -105,13 +120,16 @@ void jobsrv_manual_clock_advance(jobsrv_manual_clock_t *clock, uint64_t ns) {
     if (rounds > ROUNDS) {
       rounds = 0;
       when = now + MS;
-      if (when > end)
-        break;
+      if (when > end) {
+        move(clock, end);
+        return;
+      }
     }
     move(clock, when);
     watch->tick(watch);
   }
   move(clock, end);
+  late_ticks(clock, end);
 }
 
 int jobsrv_manual_clock_step(jobsrv_manual_clock_t *clock) {

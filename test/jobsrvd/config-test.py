@@ -490,7 +490,8 @@ class Answers(unittest.TestCase):
                      "retain_failed_ms retain_cancelled_ms queue_ms silence_ms "
                      "max_retained max_retained_completed max_retained_failed "
                      "max_retained_cancelled max_expired max_tags "
-                     "retry_ms max_stream_ms max_jobs_per_stream").split():
+                     "retry_ms max_stream_ms max_jobs_per_stream "
+                     "fanout_loops").split():
             self.assertRegex(text, r"(?m)(^| )%s( |$)" % name)
 
     def test_version(self):

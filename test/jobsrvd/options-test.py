@@ -188,6 +188,18 @@ class Effects(Case):
         client.close()
         return text
 
+    def test_fanout_loops(self):
+        def threads(daemon):
+            return len(os.listdir("/proc/%d/task" % daemon.process.pid))
+
+        without = [threads(d) for d in self.both([], {})]
+        for daemon in self.both(["--limit", "fanout_loops=3"],
+                                {"limits": {"fanout_loops": 3}}):
+            self.assertEqual(without[0] + 3, threads(daemon))
+            job = daemon.submit("echo", lines=["a line"])
+            self.assertTrue([d for _, _, d in daemon.stream(job)
+                             if "a line" in d])
+
     def test_metrics(self):
         for daemon in self.both(["--metrics"], {"metrics": True}):
             self.assertEqual(200, self.headers(daemon, "GET",

@@ -69,6 +69,13 @@ static void a_stream_that_is_old_breaks_off_with_its_next_event(void **state) {
   watcher_free(again);
 }
 
+static int has_beat(void *data) {
+  watcher_t *watcher = data;
+
+  watcher_read(watcher, WATCHER_RAW);
+  return watcher->comments > 0;
+}
+
 static void a_silent_one_breaks_off_with_its_next_beat(void **state) {
   jobsrv_job_t *job;
   watcher_t *watcher;
@@ -82,7 +89,7 @@ static void a_silent_one_breaks_off_with_its_next_beat(void **state) {
   lines = watch(&w, job, "", "Accept: application/x-ndjson\r\n");
   watcher_wait(&w, watcher, 3);
   fixture_ms(&w.f, 501);
-  watcher_read(watcher, WATCHER_RAW);
+  assert_true(run_until(&w.f.loop, has_beat, watcher, 10000));
   assert_int_equal(watcher->comments, 1);
   assert_false(watcher->ended);
   fixture_ms(&w.f, 501);

@@ -49,7 +49,11 @@ static inline void world_add(world *w,
 
 /* With the limits that are set in w->options and w->f.options. */
 static inline void world_open(world *w) {
+  const char *fanout = getenv("JOBSRV_TEST_FANOUT");
+
   w->options.size = sizeof(w->options);
+  if (fanout != NULL)
+    w->options.fanout_loops = (uint32_t) atoi(fanout);
   fixture_open(&w->f);
   world_add(w, "work", 1, 0);
   world_add(w, "stubborn", 1, 1);
