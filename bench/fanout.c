@@ -9,7 +9,12 @@
  * are as long as the buffers of the sockets allow. Prints a table (and JSON
  * with a file name); never fails for being slow, but gives up when stuck.
  *
- *   fanout [ROUNDS [JSON-FILE]]
+ * With --loops our server has that many fan-out loops, and what its own loop
+ * and each of them take is told apart. They share the server's core where there
+ * are fewer than four, so that this is then all there is to see of them;
+ * elsewhere each takes a core, and the time of a window is told too.
+ *
+ *   fanout [--loops N] [ROUNDS [JSON-FILE]]
  */
 
 #include "jobsrv/sse.h"
@@ -51,11 +56,21 @@ typedef struct {
   uint32_t frame; /* bytes, for the bare server */
 } order_t;
 
-/* What the server answers: all it ever sent, and the CPU of this window. */
+/* What the server answers: all it ever sent, and the CPU of this window, the
+   loop's own part of it, and how long it took. */
 typedef struct {
   uint64_t sent;
   uint64_t cpu_ns;
+  uint64_t loop_ns;
+  uint64_t wall_ns;
 } report_t;
+
+/* A round, for each delivered event. */
+typedef struct {
+  double cpu;
+  double loop;
+  double wall;
+} cost_t;
 
 typedef struct {
   pid_t pid;
@@ -71,11 +86,17 @@ static void die(const char *what) {
   exit(1);
 }
 
-static uint64_t cpu_ns(void) {
+static uint32_t loops;
+
+static uint64_t now_of(clockid_t clock) {
   struct timespec t;
 
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  clock_gettime(clock, &t);
   return (uint64_t) t.tv_sec * 1000000000u + (uint64_t) t.tv_nsec;
+}
+
+static uint64_t cpu_ns(void) {
+  return now_of(CLOCK_PROCESS_CPUTIME_ID);
 }
 
 static void pin(size_t cpu) {
@@ -173,6 +194,26 @@ static uint64_t bytes_sent(const jobsrv_sse_t *sse) {
   return stats.bytes_sent;
 }
 
+/* How many bytes of the log a watcher is to be sent since it was last asked. */
+static uint64_t bytes_due(jobsrv_cursor_t *cursor) {
+  jobsrv_view_t view;
+  uint64_t bytes = 0;
+
+  while (jobsrv_cursor_peek(cursor, &view) == JOBSRV_READ_EVENTS) {
+    bytes += view.len;
+    jobsrv_cursor_advance(cursor, view.len);
+  }
+  return bytes;
+}
+
+/* Other loops send when they come to it; sleeping takes next to no CPU. */
+static void wait_sent(const jobsrv_sse_t *sse, uint64_t sent) {
+  const struct timespec nap = { .tv_nsec = 50000 };
+
+  while (bytes_sent(sse) < sent)
+    nanosleep(&nap, NULL);
+}
+
 static uint32_t streams(const jobsrv_sse_t *sse) {
   jobsrv_sse_stats_t stats = { .size = sizeof(stats) };
 
@@ -184,6 +225,7 @@ static void our_server(int control, int n) {
   /* 150 bytes of data, as the bare frame will have them too */
   static const char text[] = "a line of the size that a build prints";
   uv_loop_t *loop = uv_default_loop();
+  jobsrv_cursor_t cursor = { 0 };
   jobsrv_sse_options_t sse_options;
   jobsrv_options_t options;
   jobsrv_spec_t spec;
@@ -200,11 +242,13 @@ static void our_server(int control, int n) {
   sse_options.max_connections = (uint32_t) n + 8;
   sse_options.max_streams = (uint32_t) n + 4;
   sse_options.max_streams_per_job = (uint32_t) n + 4;
+  sse_options.fanout_loops = loops;
   jobsrv_spec_init(&spec);
   if (jobsrv_new(&srv, loop, &options) != 0 ||
       jobsrv_sse_new(&sse, srv, &sse_options) != 0 ||
       jobsrv_sse_listen(sse, "127.0.0.1:0") != 0 ||
-      jobsrv_begin(srv, &spec, &job) != 0)
+      jobsrv_begin(srv, &spec, &job) != 0 ||
+      jobsrv_cursor_attach(&cursor, job, 0, NULL) != 0)
     die("server");
   port = jobsrv_sse_port(sse, 0);
   write_all(control, &port, sizeof(port));
@@ -213,18 +257,28 @@ static void our_server(int control, int n) {
     uv_run(loop, UV_RUN_ONCE);
   for (int i = 0; i < 4; i++)
     uv_run(loop, UV_RUN_NOWAIT);
+  (void) bytes_due(&cursor);
+  usleep(loops > 0 ? 300000 : 0); /* heads, and what else is on its way */
   report.sent = bytes_sent(sse);
   write_all(control, &report, sizeof(report));
   while (read_all(control, &order, sizeof(order)) == 0) {
     uint64_t start = cpu_ns();
+    uint64_t loop_start = now_of(CLOCK_THREAD_CPUTIME_ID);
+    uint64_t wall_start = now_of(CLOCK_MONOTONIC);
 
     for (uint32_t turn = 0; turn < order.turns; turn++) {
       for (uint32_t i = 0; i < order.batch; i++)
         jobsrv_narrate(job, "build", "%s", text);
       uv_run(loop, UV_RUN_NOWAIT);
+      if (loops > 0) { /* as many sends as there are turns */
+        report.sent += (uint64_t) n * bytes_due(&cursor);
+        wait_sent(sse, report.sent);
+      }
     }
     uv_run(loop, UV_RUN_NOWAIT);
     report.cpu_ns = cpu_ns() - start;
+    report.loop_ns = now_of(CLOCK_THREAD_CPUTIME_ID) - loop_start;
+    report.wall_ns = now_of(CLOCK_MONOTONIC) - wall_start;
     report.sent = bytes_sent(sse);
     write_all(control, &report, sizeof(report));
   }
@@ -285,7 +339,8 @@ static void start(peer_t *peer, int ours, int n) {
   if (peer->pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     close(pair[0]);
-    pin(0);
+    if (!ours || loops == 0 || sysconf(_SC_NPROCESSORS_ONLN) < 4)
+      pin(0);
     if (ours)
       our_server(pair[1], n);
     bare_server(pair[1], n);
@@ -338,14 +393,16 @@ static uint32_t turns_of(int n, uint32_t batch, uint32_t frame) {
 }
 
 /* One round: nanoseconds of CPU for each delivered event; bytes of one. */
-static double round_of(peer_t *peer,
+static cost_t round_of(peer_t *peer,
                        int n,
                        uint32_t batch,
                        uint32_t frame,
                        double *bytes) {
   order_t order = { turns_of(n, batch, frame), batch, frame };
   uint64_t per_window = (uint64_t) n * order.turns * batch;
-  uint64_t windows = DELIVERIES / per_window + 1, cpu = 0;
+  uint64_t windows = DELIVERIES / per_window + 1;
+  double events = (double) (windows * per_window);
+  cost_t cost = { 0 };
   uint64_t before = peer->received;
   report_t report;
 
@@ -355,10 +412,12 @@ static double round_of(peer_t *peer,
     if (read_all(peer->control, &report, sizeof(report)) != 0)
       die("report");
     drain_until(peer, report.sent);
-    cpu += report.cpu_ns;
+    cost.cpu += (double) report.cpu_ns / events;
+    cost.loop += (double) report.loop_ns / events;
+    cost.wall += (double) report.wall_ns / events;
   }
-  *bytes = (double) (peer->received - before) / (double) (windows * per_window);
-  return (double) cpu / (double) (windows * per_window);
+  *bytes = (double) (peer->received - before) / events;
+  return cost;
 }
 
 static int by_value(const void *a, const void *b) {
@@ -367,8 +426,24 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+static double median(double *of, int n) {
+  qsort(of, (size_t) n, sizeof(of[0]), by_value);
+  return of[n / 2];
+}
+
+static void print_loops(double *loop, double *wall, double ours, int rounds) {
+  double own = median(loop, rounds);
+
+  printf("%42s own loop %.0f ns, each of %u others %.0f ns", "", own, loops,
+         (ours - own) / loops);
+  if (sysconf(_SC_NPROCESSORS_ONLN) >= 4)
+    printf("; %.0f ns by the clock", median(wall, rounds));
+  printf("\n");
+}
+
 static void compare(int n, uint32_t batch, int rounds, FILE *json) {
   double bare[MAX_ROUNDS], ours[MAX_ROUNDS], of_bare[MAX_ROUNDS], bytes, ratio;
+  double loop[MAX_ROUNDS], wall[MAX_ROUNDS];
   peer_t a, b;
   uint32_t frame;
 
@@ -380,40 +455,54 @@ static void compare(int n, uint32_t batch, int rounds, FILE *json) {
   (void) round_of(&a, n, batch, frame, &bytes);
   for (int i = 0; i < rounds; i++) {
     double ignored;
+    cost_t cost;
 
-    bare[i] = round_of(&a, n, batch, frame, &ignored);
-    ours[i] = round_of(&b, n, batch, frame, &bytes);
+    bare[i] = round_of(&a, n, batch, frame, &ignored).cpu;
+    cost = round_of(&b, n, batch, frame, &bytes);
+    ours[i] = cost.cpu;
+    loop[i] = cost.loop;
+    wall[i] = cost.wall;
     of_bare[i] = bare[i] / ours[i];
   }
   stop(&a, n);
   stop(&b, n);
-  qsort(bare, (size_t) rounds, sizeof(bare[0]), by_value);
-  qsort(ours, (size_t) rounds, sizeof(ours[0]), by_value);
-  qsort(of_bare, (size_t) rounds, sizeof(of_bare[0]), by_value);
-  ratio = bare[rounds / 2] / ours[rounds / 2];
+  ratio = median(bare, rounds) / median(ours, rounds);
+  (void) median(of_bare, rounds);
   printf("%6d %6u %7.0f %10.0f %10.0f %8.2f   %.2f..%.2f\n", n, batch, bytes,
          bare[rounds / 2], ours[rounds / 2], ratio, of_bare[0],
          of_bare[rounds - 1]);
+  if (loops > 0)
+    print_loops(loop, wall, ours[rounds / 2], rounds);
   fflush(stdout);
   if (json != NULL)
     fprintf(json,
-            "{\"watchers\":%d,\"batch\":%u,\"bytes\":%.0f,\"bare_ns\":%.1f,"
-            "\"jobsrv_ns\":%.1f,\"of_bare\":%.3f}\n",
-            n, batch, bytes, bare[rounds / 2], ours[rounds / 2], ratio);
+            "{\"watchers\":%d,\"batch\":%u,\"loops\":%u,\"bytes\":%.0f,"
+            "\"bare_ns\":%.1f,\"jobsrv_ns\":%.1f,\"own_loop_ns\":%.1f,"
+            "\"of_bare\":%.3f}\n",
+            n, batch, loops, bytes, bare[rounds / 2], ours[rounds / 2],
+            loops > 0 ? loop[rounds / 2] : ours[rounds / 2], ratio);
 }
 
 int main(int argc, char **argv) {
   static const int watchers[] = { 100, 1000, 5000 };
-  int rounds = argc > 1 ? atoi(argv[1]) : 5;
-  FILE *json = argc > 2 ? fopen(argv[2], "w") : NULL;
+  int with_loops = argc > 2 && strcmp(argv[1], "--loops") == 0;
+  int rounds;
+  FILE *json;
   struct rlimit limit;
 
+  loops = with_loops ? (uint32_t) atoi(argv[2]) : 0;
+  argc -= with_loops ? 2 : 0;
+  argv += with_loops ? 2 : 0;
+  rounds = argc > 1 ? atoi(argv[1]) : 5;
+  json = argc > 2 ? fopen(argv[2], "w") : NULL;
   if (rounds < 1 || rounds > MAX_ROUNDS)
     rounds = 5;
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
   pin(1);
+  if (loops > 0 && sysconf(_SC_NPROCESSORS_ONLN) < 4)
+    printf("fewer than four cores: all of a server's threads share one\n");
   printf("CPU of the server for each delivered event, median of %d rounds\n"
          "%6s %6s %7s %10s %10s %8s   %s\n",
          rounds, "N", "a turn", "bytes", "bare ns", "jobsrv ns", "of bare",

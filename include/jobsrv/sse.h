@@ -168,7 +168,7 @@ static inline void jobsrv_sse_options_init(jobsrv_sse_options_t *options) {
  * threads.
  *
  * One is of use when more than one core is to be had. Each takes a thread, five
- * descriptors and some 15 KiB, and a stream that is there about 350 bytes.
+ * descriptors and some 8 KiB, and a stream that is there about 350 bytes.
  */
 
 /*

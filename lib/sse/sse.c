@@ -295,6 +295,7 @@ int jobsrv_sse_new(jobsrv_sse_t **out,
   if (err == 0) /* last: it has threads and a handle */
     err = jobsrv__fanouts_init(sse);
   if (err != 0) {
+    jobsrv__http_free(sse);
     free_all(sse);
     return err;
   }

@@ -42,11 +42,15 @@ static int is_closed(void *data) {
 
 /* 0, or what one of the calls returned: then all is closed again. */
 static int open_world(world *w) {
+  const char *fanout = getenv("JOBSRV_TEST_FANOUT");
+  jobsrv_sse_options_t sse_options;
   jobsrv_options_t options;
   jobsrv_operation_t op;
   int err;
 
   jobsrv_options_init(&options);
+  jobsrv_sse_options_init(&sse_options);
+  sse_options.fanout_loops = fanout != NULL ? (uint32_t) atoi(fanout) : 0;
   options.alloc = &w->faults.alloc;
   w->srv = NULL;
   w->sse = NULL;
@@ -60,7 +64,7 @@ static int open_world(world *w) {
   op.expose = 1;
   err = jobsrv_operation_add(w->srv, &op);
   if (err == 0)
-    err = jobsrv_sse_new(&w->sse, w->srv, NULL);
+    err = jobsrv_sse_new(&w->sse, w->srv, &sse_options);
   if (err == 0)
     err = jobsrv_sse_listen(w->sse, "127.0.0.1:0");
   if (err == 0)

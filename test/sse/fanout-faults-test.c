@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What fan-out loops cannot be given. */
+
+#include "sse/watcher.h"
+
+#include "sse/fanout.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+
+static world w;
+static jobsrv_faults_t faults;
+
+static int count_in(const char *path) {
+  DIR *dir = opendir(path);
+  int n = 0;
+
+  assert_non_null(dir);
+  for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+    n += entry->d_name[0] != '.';
+  closedir(dir);
+  return n;
+}
+
+/* One that was joined can still be listed for a moment. */
+static void wait_for_threads(int n) {
+  for (uint64_t start = loop_now(); count_in("/proc/self/task") != n;)
+    assert_true(loop_now() - start < 20000);
+}
+
+static void open_server(void) {
+  assert_ok(jobsrv_faults_init(&faults));
+  w.f.options.alloc = &faults.alloc;
+  fixture_open(&w.f);
+}
+
+static void close_server(void) {
+  fixture_close(&w.f);
+  assert_int_equal(jobsrv_faults_live(&faults), 0);
+  jobsrv_faults_free(&faults);
+}
+
+static int new_with(uint32_t loops) {
+  w.options.size = sizeof(w.options);
+  w.options.fanout_loops = loops;
+  return jobsrv_sse_new(&w.sse, w.f.srv, &w.options);
+}
+
+static void without_memory_nothing_is_made(void **state) {
+  uint64_t live;
+  int threads;
+  int fds;
+  int err;
+  int n = 0;
+
+  (void) state;
+  open_server();
+  live = jobsrv_faults_live(&faults);
+  threads = count_in("/proc/self/task");
+  fds = count_in("/proc/self/fd");
+  do {
+    jobsrv_faults_fail(&faults, (uint64_t) n++, 1);
+    err = new_with(2);
+    if (err == 0)
+      break;
+    assert_int_equal(err, UV_ENOMEM);
+    assert_int_equal(jobsrv_faults_live(&faults), live);
+    wait_for_threads(threads);
+    assert_int_equal(count_in("/proc/self/fd"), fds);
+  } while (1);
+  assert_true(n > 10);
+  jobsrv_faults_fail(&faults, 0, 0);
+  assert_int_equal(count_in("/proc/self/task"), threads + 2);
+  close_server();
+}
+
+static void without_descriptors_nothing_is_made(void **state) {
+  struct rlimit before;
+  struct rlimit limit;
+  uint64_t live;
+  int threads;
+  int fds;
+  int err;
+  int refused = 0;
+
+  (void) state;
+  open_server();
+  live = jobsrv_faults_live(&faults);
+  threads = count_in("/proc/self/task");
+  fds = count_in("/proc/self/fd");
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+  limit = before;
+  limit.rlim_cur = 3;
+  do {
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    err = new_with(2);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    limit.rlim_cur++;
+    if (err == 0)
+      break;
+    refused++;
+    assert_int_equal(err, UV_EMFILE);
+    assert_int_equal(jobsrv_faults_live(&faults), live);
+    wait_for_threads(threads);
+    assert_int_equal(count_in("/proc/self/fd"), fds);
+  } while (1);
+  assert_true(refused > 8);
+  close_server();
+}
+
+/* No thread has room for a stack of this size. */
+static void without_a_thread_nothing_is_made(void **state) {
+  pthread_attr_t before;
+  pthread_attr_t huge;
+  uint64_t live;
+  int threads;
+  int fds;
+  int err;
+
+  (void) state;
+  open_server();
+  live = jobsrv_faults_live(&faults);
+  threads = count_in("/proc/self/task");
+  fds = count_in("/proc/self/fd");
+  assert_int_equal(pthread_getattr_default_np(&before), 0);
+  assert_int_equal(pthread_getattr_default_np(&huge), 0);
+  assert_int_equal(pthread_attr_setstacksize(&huge, (size_t) 1 << 46), 0);
+  assert_int_equal(pthread_setattr_default_np(&huge), 0);
+  err = new_with(2);
+  assert_int_equal(pthread_setattr_default_np(&before), 0);
+  assert_int_equal(err, UV_EAGAIN);
+  assert_int_equal(jobsrv_faults_live(&faults), live);
+  assert_int_equal(count_in("/proc/self/fd"), fds);
+  wait_for_threads(threads);
+  pthread_attr_destroy(&before);
+  pthread_attr_destroy(&huge);
+  assert_ok(new_with(2));
+  close_server();
+}
+
+typedef struct {
+  watcher_t *watcher;
+  size_t n;
+} enough_t;
+
+static int is_enough(void *data) {
+  enough_t *enough = data;
+
+  watcher_read(enough->watcher, WATCHER_RAW);
+  return enough->watcher->n >= enough->n || enough->watcher->eof ||
+         (enough->watcher->status != 0 && enough->watcher->status != 200);
+}
+
+/* Whichever it is that fails: the stream is refused, or goes on. */
+static void without_memory_a_stream_stays(void **state) {
+  int stayed = 0;
+  int went = 0;
+
+  (void) state;
+  for (uint64_t n = 0; went == 0; n++) {
+    jobsrv_job_t *job;
+    enough_t enough = { .n = 2 };
+
+    open_server();
+    assert_ok(new_with(1));
+    assert_ok(jobsrv_sse_listen(w.sse, "127.0.0.1:0"));
+    w.port = jobsrv_sse_port(w.sse, 0);
+    job = fixture_begin(&w.f);
+    enough.watcher = watch(&w, job, "", "");
+    jobsrv_faults_fail(&faults, n, 1);
+    assert_true(run_until(&w.f.loop, is_enough, &enough, 20000));
+    run_turns(&w.f.loop, 3);
+    if (enough.watcher->status == 200 && !enough.watcher->eof) {
+      if (jobsrv_narrate(job, "say", "so it goes on") != 0) /* that one */
+        assert_ok(jobsrv_narrate(job, "say", "so it goes on"));
+      enough.n = enough.watcher->n + 1;
+      assert_true(run_until(&w.f.loop, is_enough, &enough, 20000));
+      stayed += jobsrv_faults_hit(&faults) && w.sse->fanouts->lent == 0;
+      went += !jobsrv_faults_hit(&faults) && w.sse->fanouts->lent == 1;
+    }
+    jobsrv_faults_fail(&faults, 0, 0);
+    watcher_free(enough.watcher);
+    close_server();
+    memset(&w, 0, sizeof(w));
+  }
+  assert_true(stayed >= 2);
+}
+
+static void *nothing(void *arg) {
+  return arg;
+}
+
+/* A sanitizer may have a thread of its own from the first on. */
+static int reset(void **state) {
+  pthread_t thread;
+
+  (void) state;
+  memset(&w, 0, sizeof(w));
+  if (pthread_create(&thread, NULL, nothing, NULL) != 0)
+    return -1;
+  return pthread_join(thread, NULL);
+}
+
+#define CASE(test) cmocka_unit_test_setup(test, reset)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+    CASE(without_memory_nothing_is_made),
+    CASE(without_descriptors_nothing_is_made),
+    CASE(without_a_thread_nothing_is_made),
+    CASE(without_memory_a_stream_stays),
+  };
+
+  return RUN_GROUP(tests);
+}
