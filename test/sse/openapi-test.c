@@ -411,6 +411,81 @@ static void what_is_not_in_it_is_not_found(void **state) {
     }
 }
 
+/* The head of the answer, but for its length: what is counted goes on. */
+static void head_of(const char *line, char *to, size_t cap) {
+  const char *end;
+  char *length;
+
+  peer_close(&peer);
+  peer_open(&peer, w.port);
+  ask(&w, &peer, line, "X-Request-Id: a\r\nX-Correlation-Id: b\r\n", NULL);
+  end = strstr(peer.text, "\r\n\r\n");
+  assert_non_null(end);
+  snprintf(to, cap, "%.*s", (int) (end - peer.text), peer.text);
+  length = strstr(to, "Content-Length: ");
+  if (length != NULL) {
+    length += 16;
+    memmove(length, length + strspn(length, "0123456789"),
+            strlen(length + strspn(length, "0123456789")) + 1);
+  }
+  if (strncmp(line, "HEAD ", 5) == 0) {
+    run_turns(&w.f.loop, 3);
+    peer_recv(&peer);
+    assert_string_equal(answer_body(&peer), "");
+  }
+}
+
+/* "/v1/jobs/{id}" of this job; the stream of many is of it alone. */
+static void put_line(char *to,
+                     size_t cap,
+                     const char *method,
+                     const char *pattern,
+                     const char *id) {
+  const char *name = strstr(pattern, "{id}");
+
+  if (name != NULL)
+    snprintf(to, cap, "%s %.*s%s%s", method, (int) (name - pattern), pattern,
+             id, name + 4);
+  else
+    snprintf(to, cap, "%s %s%s%s", method, pattern,
+             strcmp(pattern, "/v1/stream") == 0 ? "?jobs=" : "",
+             strcmp(pattern, "/v1/stream") == 0 ? id : "");
+}
+
+static void head_is_the_head_of_get_on_every_route(void **state) {
+  static char heads[2][4000];
+  jobsrv_sse_options_t options;
+  char id[JOBSRV_ID_SIZE];
+  jobsrv_job_t *jobs[2];
+  const char *pattern;
+  size_t n = 0;
+  json_t *item;
+  char line[300];
+
+  (void) state;
+  jobsrv_sse_options_init(&options);
+  options.metrics = 1;
+  options.all_events = 1;
+  open_again(&options);
+  jobs[0] = fixture_begin(&w.f);
+  jobs[1] = fixture_begin(&w.f);
+  assert_ok(jobsrv_job_complete(jobs[1], NULL, 0));
+  fetch("");
+  for (size_t i = 0; i < 2; i++)
+    json_object_foreach(json_object_get(doc, "paths"), pattern, item) {
+      if (!is_in(item, "GET"))
+        continue;
+      put_line(line, sizeof(line), "GET", pattern, jobsrv_job_id(jobs[i], id));
+      head_of(line, heads[0], sizeof(heads[0]));
+      put_line(line, sizeof(line), "HEAD", pattern, id);
+      head_of(line, heads[1], sizeof(heads[1]));
+      if (strcmp(heads[0], heads[1]) != 0 || atoi(heads[0] + 9) != 200)
+        fail_msg("%s: %s, but of GET: %s", line, heads[1], heads[0]);
+      n++;
+    }
+  assert_int_equal(n, 2 * 10);
+}
+
 static void head_is_get_without_the_document(void **state) {
   char length[60];
 
@@ -544,6 +619,7 @@ static const struct CMUnitTest tests[] = {
   CASE(without_memory_it_is_refused),
   CASE(no_method_but_those_in_it_is_served),
   CASE(what_is_not_in_it_is_not_found),
+  CASE(head_is_the_head_of_get_on_every_route),
   CASE(head_is_get_without_the_document),
   CASE(the_options_in_it_are_those_that_are_read),
   CASE(what_has_all_that_an_event_can_have_is_sent),
