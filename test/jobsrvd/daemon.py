@@ -26,6 +26,17 @@ def run(args):
                           stderr=subprocess.PIPE)
 
 
+def helped():
+    return run(["--help"]).stdout.decode()
+
+
+def limits():
+    """{name: default} as --help has it."""
+    text = helped()
+    lines = text[text.index("Limits, with"):].splitlines()[2:]
+    return dict(line.split(None, 1) for line in lines)
+
+
 class Unix(http.client.HTTPConnection):
     def __init__(self, path):
         super().__init__("localhost", timeout=PATIENCE)

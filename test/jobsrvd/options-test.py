@@ -7,7 +7,7 @@ import os
 import re
 import unittest
 
-from daemon import SOURCE_DIR, Case, run
+from daemon import SOURCE_DIR, Case, helped, limits
 
 MAN = os.path.join(SOURCE_DIR, "lib", "jobsrvd", "jobsrvd.8")
 
@@ -48,17 +48,6 @@ def number(text):
     if re.match(r"no(ne|)\b", words):
         return "none"
     return re.sub(r"^only ", "", re.match(r"[^,.]*", words).group(0))
-
-
-def helped():
-    return run(["--help"]).stdout.decode()
-
-
-def limits():
-    """{name: default} as --help has it."""
-    text = helped()
-    lines = text[text.index("Limits, with"):].splitlines()[2:]
-    return dict(line.split(None, 1) for line in lines)
 
 
 def manual():
@@ -103,19 +92,6 @@ class Complete(unittest.TestCase):
         section = manual().split(".SH LIMITS")[1].split(".SH")[0]
         self.assertEqual(sorted(limits()),
                          sorted(re.findall(r'(?m)^\.BR (\w+) "', section)))
-
-    def test_what_is_out_of_range_is_refused_by_name(self):
-        for name in limits():
-            with self.subTest(name):
-                told = run(["--limit", name + "=x"]).stderr.decode()
-                ends = re.search(r"from (\d+) to (\d+)", told)
-                least, most = int(ends.group(1)), int(ends.group(2))
-                for value in ([least - 1] if least else []) + [most + 1]:
-                    given = "%s=%d" % (name, value)
-                    got = run(["--limit", given])
-                    self.assertEqual(2, got.returncode)
-                    self.assertIn("jobsrvd: --limit %s: expected" % given,
-                                  got.stderr.decode())
 
 
 class Effects(Case):
