@@ -64,10 +64,11 @@ typedef enum {
  * 404, as if there were no such job. Without a job it is 403.
  *
  * Where it is asked about the jobs of a list, or those that an answer would
- * name besides, it has to decide at once: LATER counts as DENY there. So it is
- * for a stream of all jobs, which asks about each job once, when it first has
- * something of it, with the request that the stream was opened by, for as long
- * as the stream lives.
+ * name besides, it has to decide at once: LATER counts as DENY there, and what
+ * was given to jobsrv_sse_undecided() is called when the hook has returned. So
+ * it is for a stream of all jobs, which asks about each job once, when it first
+ * has something of it, with the request that the stream was opened by, for as
+ * long as the stream lives.
  *
  * It may read the request, set its principal and add headers; it does not
  * answer it.

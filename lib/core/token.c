@@ -129,9 +129,12 @@ static const jobsrv_reason_t *for_family(const jobsrv_reason_t *reason) {
 
 static void reason_free(const jobsrv_token_t *token) {
   const jobsrv_reason_t *reason = atomic_load(&token->reason);
-  const told *own = CONST_CONTAINER(reason, told, reason);
+  const told *own;
 
-  if (reason != NULL && !is_bare(reason) && own->owner == token)
+  if (reason == NULL || is_bare(reason))
+    return;
+  own = CONST_CONTAINER(reason, told, reason);
+  if (own->owner == token)
     jobsrv__free(alloc_of(token),
                  (void *) (uintptr_t) CONST_CONTAINER(own, owned_reason, own));
 }

@@ -139,6 +139,15 @@ void jobsrv__authorise(jobsrv__request_t *request,
   ask(request);
 }
 
+/* It was asked where nobody can wait: what it has begun is of no use. */
+static void forget(jobsrv__request_t *request) {
+  jobsrv_sse_gone_cb gone = request->host_gone;
+
+  request->host_gone = NULL;
+  if (gone != NULL)
+    gone(request, request->host_data);
+}
+
 int jobsrv__may_read(jobsrv__request_t *request, jobsrv_job_t *job) {
   const jobsrv_sse_t *sse = request->sse;
   jobsrv_job_info_t info = { .size = sizeof(info) };
@@ -149,8 +158,11 @@ int jobsrv__may_read(jobsrv__request_t *request, jobsrv_job_t *job) {
     return 0;
   if (sse->authorise == NULL)
     return 1;
+  request->host_gone = NULL;
   jobsrv_job_ref(job); /* whatever the hook does to it */
   grant = sse->authorise(request, JOBSRV_SSE_READ, job, sse->authorise_data);
+  if (grant == JOBSRV_SSE_DECIDE_LATER)
+    forget(request);
   jobsrv_job_unref(job);
   return grant == JOBSRV_SSE_ALLOW;
 }

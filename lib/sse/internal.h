@@ -190,7 +190,7 @@ void jobsrv__route_body(jobsrv__request_t *request);
 /*
  * Provided by route.c. Appends the header lines ("Name: value\r\n") that every
  * response carries, whatever it is. Called once for each response, also for
- * what could not be parsed: then `request->n_headers` is 0.
+ * what could not be parsed: `request->has_head` is 0 then.
  */
 void jobsrv__route_headers(jobsrv__request_t *request,
                            int status,

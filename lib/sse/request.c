@@ -137,6 +137,7 @@ int jobsrv__request_parse(jobsrv__request_t *request,
     for (j = 0; j < request->headers[i].name.len; j++)
       name[j] = jobsrv__lower(name[j]);
   }
+  request->has_head = 1;
   return 0;
 }
 

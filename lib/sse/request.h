@@ -46,7 +46,7 @@ struct jobsrv__request_s {
   jobsrv__span_t port;  /* digits of the Host header, may be empty */
 
   jobsrv__header_t *headers;
-  size_t n_headers; /* 0 when the head could not be parsed */
+  size_t n_headers;
 
   jobsrv__span_t body; /* whole in jobsrv__route_body(); ends with a NUL that is
                           not counted */
@@ -54,6 +54,7 @@ struct jobsrv__request_s {
   /* Set any time before the answer: the connection closes behind it. */
   uint8_t must_close;
   uint8_t is_answered; /* read only */
+  uint8_t has_head;    /* read only: it could be parsed */
   uint8_t has_body;    /* read only: one was announced */
   uint8_t keeps;       /* read only: the client lets the connection stay */
 

@@ -211,7 +211,7 @@ void jobsrv__request_ids(jobsrv__request_t *request) {
 void jobsrv__route_headers(jobsrv__request_t *request,
                            int status,
                            jobsrv__buf_t *head) {
-  if (request->n_headers > 0)
+  if (request->has_head)
     jobsrv__chain_response(request, status);
   jobsrv__request_ids(request);
   if (request->request_id[0] != '\0')

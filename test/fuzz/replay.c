@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Drives a fuzz target without libFuzzer: replay FOLDER... runs each file in
- * them, then copies of it that are changed in the same way each time.
+ * Drives a fuzz target without libFuzzer: replay TIMES FOLDER... runs each file
+ * in them, then TIMES copies of it that are changed in the same way each time.
  */
 
 #include "fuzz.h"
@@ -10,7 +10,7 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
-enum { CHANGED = 300, MAX_SIZE = 1 << 20 };
+enum { MAX_SIZE = 1 << 20 };
 
 typedef struct {
   uint8_t *data;
@@ -117,17 +117,18 @@ static void read_folder(const char *folder, inputs_t *inputs) {
 int main(int argc, char **argv) {
   uint8_t *room = malloc(MAX_SIZE);
   inputs_t inputs = { NULL, 0 };
+  int times = argc > 1 ? atoi(argv[1]) : 0;
 
   fuzz_check(room != NULL);
-  for (int i = 1; i < argc; i++)
+  for (int i = 2; i < argc; i++)
     read_folder(argv[i], &inputs);
   run(NULL, 0);
   for (size_t i = 0; i < inputs.n; i++)
     run(inputs.all[i].data, inputs.all[i].size);
   for (size_t i = 0; i < inputs.n; i++)
-    for (int k = 0; k < CHANGED; k++)
+    for (int k = 0; k < times; k++)
       change(&inputs, &inputs.all[i], room);
-  printf("%zu inputs, each also changed %d times\n", inputs.n, CHANGED);
+  printf("%zu inputs, each also changed %d times\n", inputs.n, times);
   for (size_t i = 0; i < inputs.n; i++)
     free(inputs.all[i].data);
   free(inputs.all);

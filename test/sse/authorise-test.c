@@ -292,6 +292,23 @@ static void a_stream_may_be_decided_on_later(void **state) {
   assert_contains(peer.text, "event: state\n");
 }
 
+/* A list waits for nobody, and says so. */
+static void what_a_list_cannot_wait_for_is_of_no_interest(void **state) {
+  (void) state;
+  (void) job_of("ann");
+  (void) job_of("bob");
+  peer_send(&peer, "GET /v1/jobs HTTP/1.1\r\nHost: localhost\r\n"
+                   "X-User: slow\r\n\r\n");
+  run_turns(&w.f.loop, 5);
+  assert_non_null(kept);
+  assert_int_equal(gone, 0);
+  peer.len = 0;
+  jobsrv_sse_decide(kept, JOBSRV_SSE_ALLOW);
+  assert_int_equal(answered(), 200);
+  assert_string_equal(answer_body(&peer), "{\"jobs\":[]}");
+  assert_int_equal(gone, 2);
+}
+
 static void a_job_may_be_forgotten_meanwhile(void **state) {
   jobsrv_job_t *job;
 
@@ -401,6 +418,7 @@ static const struct CMUnitTest tests[] = {
   CASE(a_holder_of_the_key_is_told_to_whom_may_see_it),
   CASE(a_decision_may_come_later),
   CASE(a_stream_may_be_decided_on_later),
+  CASE(what_a_list_cannot_wait_for_is_of_no_interest),
   CASE(a_job_may_be_forgotten_meanwhile),
   CASE(a_decision_that_never_comes_is_not_waited_for),
   CASE(a_client_may_leave_before_the_decision),

@@ -455,6 +455,15 @@ static void links_are_passed_in_order(void **state) {
   world_open(&w);
 }
 
+static void a_request_without_fields_is_answered_through_links(void **state) {
+  static link_t a = { "a", JOBSRV_SSE_NEXT, 0, 0 };
+
+  (void) state;
+  use(&a, 0);
+  assert_int_equal(ask_raw(&w, &peer, "GET /health HTTP/1.0\r\n\r\n"), 200);
+  assert_contains(peer.text, "\r\nX-Chain: a200\r\n");
+}
+
 static void a_link_may_answer(void **state) {
   static link_t a = { "a", JOBSRV_SSE_ANSWERED, 0, 0 };
   static link_t b = { "b", JOBSRV_SSE_NEXT, 0, 0 };
@@ -542,6 +551,7 @@ static const struct CMUnitTest tests[] = {
   CASE(a_route_may_refuse_by_the_head),
   CASE(an_open_route_asks_for_no_token),
   CASE(links_are_passed_in_order),
+  CASE(a_request_without_fields_is_answered_through_links),
   CASE(a_link_may_answer),
   CASE(a_link_may_take_its_time),
   CASE(a_link_that_takes_too_long_is_not_waited_for),
