@@ -294,8 +294,13 @@ static inline void served_transport(served_t *s, served_kind_t kind) {
   options.max_jobs_per_stream = 3;
   options.max_pipelined = 4;
   options.metrics = 1;
+  options.all_events = 1;
+  options.gzip = 1;
   options.bearer_token = kind == SERVED_TOKEN ? "secret" : NULL;
-  fuzz_check(jobsrv_sse_new(&s->sse, s->srv, &options) == 0);
+  if (jobsrv_sse_new(&s->sse, s->srv, &options) != 0) { /* built without */
+    options.gzip = 0;
+    fuzz_check(jobsrv_sse_new(&s->sse, s->srv, &options) == 0);
+  }
   fuzz_check(jobsrv_sse_use(s->sse, &middleware, s) == 0);
   if (kind == SERVED_HOOK)
     jobsrv_sse_authorise(s->sse, served_decide, s);
