@@ -137,13 +137,18 @@ static inline void run_turns(loop_t *loop, unsigned int turns) {
   }
 }
 
-/* As jobsrv_run_until(). */
+enum { LOOP_HANG_MS = 30000 };
+
+/* As jobsrv_run_until(). Seconds are there to end a hang, and a machine that is
+   busy with something else is not one: of them there are always enough. */
 static inline int run_until(loop_t *loop,
                             jobsrv_until_cb done,
                             void *data,
                             uint64_t real_ms) {
   uint64_t start = loop_now();
 
+  if (real_ms >= 1000 && real_ms < LOOP_HANG_MS)
+    real_ms = LOOP_HANG_MS;
   if (loop_mode() == LOOP_OWN)
     return jobsrv_run_until(&loop->uv, done, data, real_ms);
   if (done(data))

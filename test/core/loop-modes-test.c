@@ -19,7 +19,7 @@
 
 static const uint64_t MS = 1000000;
 
-enum { SLACK_MS = 2000 }; /* for a busy machine */
+enum { SLACK_MS = 20000 }; /* for a busy machine */
 
 static uint64_t now_ms(void) {
   return uv_hrtime() / MS;
@@ -79,7 +79,7 @@ static void dispatch_to_the_end(jobsrv_t *srv) {
   uint64_t start = now_ms();
 
   while (jobsrv_dispatch(srv) == 1)
-    assert_true(now_ms() - start < 5000);
+    assert_true(now_ms() - start < 20000);
 }
 
 /* ---- errors ---- */
@@ -291,7 +291,7 @@ static void stop_does_not_wait_for_a_stuck_thread(void **state) {
   atomic_store(&stuck.go, 1);
   jobsrv_job_unref(job);
   start = now_ms();
-  while (jobsrv_faults_live(&faults) > 0 && now_ms() - start < 5000)
+  while (jobsrv_faults_live(&faults) > 0 && now_ms() - start < 20000)
     uv_sleep(1);
   assert_int_equal(jobsrv_faults_live(&faults), 0);
   jobsrv_faults_free(&faults);
@@ -364,11 +364,11 @@ static void stop_closes_what_is_drained_already(void **state) {
   assert_ok(jobsrv_new(&srv, NULL, NULL));
   assert_ok(jobsrv_start(srv));
   assert_ok(jobsrv_post(srv, drain_for_long, &drained));
-  while (!atomic_load(&drained) && now_ms() - start < 5000)
+  while (!atomic_load(&drained) && now_ms() - start < 20000)
     uv_sleep(1);
   assert_int_equal(atomic_load(&drained), 1);
   assert_ok(jobsrv_stop(srv, 60000));
-  assert_true(now_ms() - start < 5000);
+  assert_true(now_ms() - start < 20000);
 }
 
 typedef struct {

@@ -486,7 +486,7 @@ void world_close(world *w) {
     jobsrv_token_unref(w->tokens[i]);
   world_mark(w);
   jobsrv_close(w->srv, on_closed, w);
-  if (!jobsrv_run_until(&w->loop, is_closed, w, 5000))
+  if (!jobsrv_run_until(&w->loop, is_closed, w, 20000))
     differ(w, "the close never called back");
   if (!w->m.ambiguous)
     m_close(&w->m);

@@ -175,7 +175,7 @@ static void one_round(jobsrv_t *srv, uv_loop_t *loop, round_t *round) {
     assert_ok(jobsrv_submit(srv, &spec, NULL, &round->job[i]));
     jobsrv_job_ref(round->job[i]);
   }
-  assert_true(jobsrv_run_until(loop, all_run, round, 5000));
+  assert_true(jobsrv_run_until(loop, all_run, round, 20000));
   round->left = BATCH;
   round->number++;
   atomic_store(&round->gate, 0);

@@ -82,7 +82,7 @@ static int close_world(void **state) {
   world *w = *state;
 
   jobsrv_close(w->srv, on_closed, w);
-  assert_true(jobsrv_run_until(&w->loop, is_closed, w, 5000));
+  assert_true(jobsrv_run_until(&w->loop, is_closed, w, 20000));
   jobsrv_run_turns(&w->loop, 3);
   assert_ok(uv_loop_close(&w->loop));
   free(w->timers);
@@ -195,7 +195,7 @@ static void ten_thousand_timers_fire_within_two_milliseconds(void **state) {
   }
   w->left = 1;
   uv_close((uv_handle_t *) &prepare, on_handle_closed);
-  assert_true(jobsrv_run_until(&w->loop, none_is_left, w, 5000));
+  assert_true(jobsrv_run_until(&w->loop, none_is_left, w, 20000));
   if (w->schedstat >= 0)
     close(w->schedstat);
   assert_true(best <= 2 * MS);
@@ -226,7 +226,7 @@ static void idle(world *w) {
   uv_run(&w->loop, UV_RUN_DEFAULT);
   uv_close((uv_handle_t *) &prepare, on_handle_closed);
   uv_close((uv_handle_t *) &timer, on_handle_closed);
-  assert_true(jobsrv_run_until(&w->loop, none_is_left, w, 5000));
+  assert_true(jobsrv_run_until(&w->loop, none_is_left, w, 20000));
 }
 
 static jobsrv_stats_t stats_of(const world *w) {

@@ -529,7 +529,7 @@ static void each_policy_drops_what_it_says(void **state) {
     assert_ok(jobsrv_syslog_add(d.world.srv, &options, &d.sink));
     for (int i = 0; i < 5000; i++)
       assert_ok(jobsrv_narrate(d.job, "n", "%d", i));
-    assert_true(uv_hrtime() - start < 4000000000ull);
+    assert_true(uv_hrtime() - start < 20000000000ull);
     assert_true(jobsrv_sink_dropped(d.sink) > 0);
     while (seen + dropped < 5000) {
       next(&d, &m);

@@ -270,7 +270,7 @@ static void its_close_sends_what_one_write_takes(void **state) {
   say(job, 2, 2);
   exporter_close(&e);
   assert_ok(uv_loop_init(&loop));
-  assert_true(jobsrv_run_until(&loop, has_come, &e, 5000));
+  assert_true(jobsrv_run_until(&loop, has_come, &e, 20000));
   assert_ok(uv_loop_close(&loop));
 }
 

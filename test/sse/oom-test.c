@@ -103,7 +103,7 @@ static int whole_story(world *w) {
   }
   peer_close(&peer);
   run_turns(&w->loop, 5);
-  assert_true(uv_hrtime() - start < 4000000000u); /* refused, but not hung */
+  assert_true(uv_hrtime() - start < 20000000000u); /* refused, but not hung */
   return whole;
 }
 

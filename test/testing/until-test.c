@@ -38,7 +38,7 @@ static void it_runs_until_it_is_true(void **state) {
   (void) state;
   open_timer(&loop, &timer, &flag);
   uv_timer_start(&timer, on_timer, 20, 0);
-  assert_int_equal(jobsrv_run_until(&loop, is_set, &flag, 5000), 1);
+  assert_int_equal(jobsrv_run_until(&loop, is_set, &flag, 20000), 1);
   close_timer(&loop, &timer);
 }
 
@@ -53,7 +53,7 @@ static void it_gives_up_in_time(void **state) {
   uv_timer_start(&timer, on_timer, 60000, 0);
   assert_int_equal(jobsrv_run_until(&loop, is_set, &flag, 30), 0);
   assert_true(uv_hrtime() - start >= 29000000);
-  assert_true(uv_hrtime() - start < 2000000000);
+  assert_true(uv_hrtime() - start < 20000000000);
   assert_int_equal(jobsrv_run_until(&loop, is_set, &flag, 0), 0);
   close_timer(&loop, &timer);
 }
@@ -67,7 +67,7 @@ static void it_sees_what_does_not_keep_the_loop_alive(void **state) {
   open_timer(&loop, &timer, &flag);
   uv_timer_start(&timer, on_timer, 5, 0);
   uv_unref((uv_handle_t *) &timer);
-  assert_int_equal(jobsrv_run_until(&loop, is_set, &flag, 5000), 1);
+  assert_int_equal(jobsrv_run_until(&loop, is_set, &flag, 20000), 1);
   close_timer(&loop, &timer);
 }
 
@@ -85,7 +85,7 @@ static void it_sees_what_another_thread_does(void **state) {
   atomic_init(&flag, 0);
   assert_int_equal(uv_loop_init(&loop), 0);
   assert_int_equal(pthread_create(&thread, NULL, set_it, &flag), 0);
-  assert_int_equal(jobsrv_run_until(&loop, is_set, &flag, 5000), 1);
+  assert_int_equal(jobsrv_run_until(&loop, is_set, &flag, 20000), 1);
   pthread_join(thread, NULL);
   assert_int_equal(uv_loop_close(&loop), 0);
 }
@@ -154,7 +154,7 @@ static void it_runs_a_server_on_the_hosts_loop(void **state) {
   (void) state;
   assert_int_equal(uv_loop_init(&loop), 0);
   job = open_server(&srv, &loop);
-  assert_int_equal(jobsrv_run_until_srv(srv, jobsrv_until_ended, job, 5000),
+  assert_int_equal(jobsrv_run_until_srv(srv, jobsrv_until_ended, job, 20000),
                    1);
   jobsrv_job_unref(job);
   jobsrv_close(srv, NULL, NULL);
@@ -172,16 +172,16 @@ static void it_dispatches_a_server_without_one(void **state) {
   atomic_init(&never, 0);
   atomic_init(&closed, 0);
   job = open_server(&srv, NULL);
-  assert_int_equal(jobsrv_run_until_srv(srv, jobsrv_until_ended, job, 5000),
+  assert_int_equal(jobsrv_run_until_srv(srv, jobsrv_until_ended, job, 20000),
                    1);
   jobsrv_job_unref(job);
   start = uv_hrtime();
   assert_int_equal(jobsrv_run_until_srv(srv, is_set, &never, 30), 0);
   assert_true(uv_hrtime() - start >= 29000000);
   jobsrv_close(srv, set_closed, &closed);
-  assert_int_equal(jobsrv_run_until_srv(srv, is_set, &never, 5000), 0);
+  assert_int_equal(jobsrv_run_until_srv(srv, is_set, &never, 60000), 0);
   assert_int_equal(atomic_load(&closed), 1); /* and did not wait so long */
-  assert_true(uv_hrtime() - start < 4000000000);
+  assert_true(uv_hrtime() - start < 30000000000);
 }
 
 static void it_waits_for_a_server_that_was_started(void **state) {
@@ -191,7 +191,7 @@ static void it_waits_for_a_server_that_was_started(void **state) {
   (void) state;
   job = open_server(&srv, NULL);
   assert_ok(jobsrv_start(srv));
-  assert_int_equal(jobsrv_run_until_srv(srv, jobsrv_until_ended, job, 5000),
+  assert_int_equal(jobsrv_run_until_srv(srv, jobsrv_until_ended, job, 20000),
                    1);
   jobsrv_job_unref(job);
   assert_ok(jobsrv_stop(srv, 1000));
