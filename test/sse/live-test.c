@@ -78,10 +78,29 @@ static int all_watch(void *data) {
   return world_stats(&w).streams == WATCHERS;
 }
 
-/* Everybody is behind by all that there is. */
-static void open_flood(size_t events) {
-  char line[128];
+/* What all watch, and how. */
+typedef struct {
+  const char *before; /* the job's id */
+  const char *after;  /* it; NULL: it is not in the target */
+  const char *fields;
+  int gzip;
+} way_t;
+
+static const way_t plain = { "/v1/jobs/", "/stream", "", 0 };
+
+static void ask_for_it(int fd, const way_t *way) {
+  char request[300];
   char id[JOBSRV_ID_SIZE];
+
+  snprintf(request, sizeof(request),
+           "GET %s%s%s HTTP/1.1\r\nHost: localhost\r\n%s\r\n", way->before,
+           way->after != NULL ? jobsrv_job_id(flood, id) : "",
+           way->after != NULL ? way->after : "", way->fields);
+  send_text(fd, request);
+}
+
+/* Everybody is behind by all that there is. */
+static void open_flood(const way_t *way, size_t events) {
 
   memset(&w, 0, sizeof(w));
   w.f.options.max_bytes_per_job = 64u << 20;
@@ -89,16 +108,15 @@ static void open_flood(size_t events) {
   w.options.send_buffer = 4u << 20;
   w.options.max_connections = WATCHERS + 20;
   w.options.max_streams = WATCHERS;
+  w.options.all_events = 1;
+  w.options.gzip = way->gzip;
   world_open(&w);
   peer_open(&peer, w.port);
   assert_int_equal(ask(&w, &peer, "GET /health", "", NULL), 200);
   flood = fixture_begin(&w.f);
-  snprintf(line, sizeof(line),
-           "GET /v1/jobs/%s/stream HTTP/1.1\r\nHost: localhost\r\n\r\n",
-           jobsrv_job_id(flood, id));
   for (int i = 0; i < WATCHERS; i++) {
     watchers[i] = connect_to(w.port);
-    send_text(watchers[i], line);
+    ask_for_it(watchers[i], way);
   }
   assert_true(run_until(&w.f.loop, all_watch, NULL, 20000));
   for (size_t i = 0; i < events; i++)
@@ -167,7 +185,7 @@ static void look_around(void) {
 
 static void a_replay_to_many_leaves_the_loop_to_others(void **state) {
   (void) state;
-  open_flood(2000);
+  open_flood(&plain, 2000);
   for (int i = 0; i < 2; i++)
     look_around();
   assert_true(turns > 5); /* it was one */
@@ -176,10 +194,61 @@ static void a_replay_to_many_leaves_the_loop_to_others(void **state) {
   close_flood();
 }
 
+/* However it is rendered: a share is what is read. */
+static void a_replay_of_any_kind_does(void **state) {
+  static const way_t ways[] = {
+    { "/v1/jobs/", "/stream", "Accept: application/x-ndjson\r\n", 0 },
+    { "/v1/jobs/", "/stream?format=text", "", 0 },
+    { "/v1/stream?jobs=", "", "", 0 },
+    { "/v1/events", NULL, "", 0 },
+  };
+
+  (void) state;
+  for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+    open_flood(&ways[i], 500);
+    look_around();
+    assert_true(turns > 1);
+    assert_in_range(most, TURN_BYTES / 2, 2 * TURN_BYTES);
+    close_flood();
+  }
+}
+
+/* It may have been left out of the library. */
+static int has_gzip(void) {
+  jobsrv_sse_options_t options = { .size = sizeof(options), .gzip = 1 };
+  fixture f;
+  jobsrv_sse_t *sse;
+  int err;
+
+  memset(&f, 0, sizeof(f));
+  fixture_open(&f);
+  err = jobsrv_sse_new(&sse, f.srv, &options);
+  fixture_close(&f);
+  return err == 0;
+}
+
+/* Where little or nothing of what is read is sent. */
+static void what_is_left_out_or_packed_costs_turns_too(void **state) {
+  static const way_t ways[] = {
+    { "/v1/jobs/", "/stream?level=warn", "", 0 },
+    { "/v1/jobs/", "/stream", "Accept-Encoding: gzip\r\n", 1 },
+  };
+
+  (void) state;
+  for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+    way_t way = ways[i];
+
+    way.gzip = way.gzip && has_gzip();
+    open_flood(&way, 500);
+    look_around();
+    close_flood();
+  }
+}
+
 /* Which narrates 64 KiB each turn, too. */
 static void what_comes_meanwhile_adds_nothing_to_a_turn(void **state) {
   (void) state;
-  open_flood(2000);
+  open_flood(&plain, 2000);
   for (int i = 0; i < 10; i++) {
     for (int k = 0; k < 64; k++)
       assert_ok(jobsrv_narrate(flood, "say", "%0900d", k));
@@ -213,7 +282,7 @@ static void threads_that_shout_leave_the_loop_to_others(void **state) {
   uint64_t most_events = 0;
 
   (void) state;
-  open_flood(0);
+  open_flood(&plain, 0);
   atomic_store(&stop, 0);
   for (int i = 0; i < 2; i++)
     assert_int_equal(pthread_create(&threads[i], NULL, shout, flood), 0);
@@ -246,7 +315,7 @@ static void those_who_ask_without_end_leave_the_loop_to_others(void **state) {
   uint64_t most_requests = 0;
 
   (void) state;
-  open_flood(0);
+  open_flood(&plain, 0);
   for (int i = 0; i < HEAP; i++)
     memcpy(heap + (size_t) i * (sizeof(HEALTH) - 1), HEALTH, sizeof(HEALTH));
   for (int i = 0; i < WATCHERS; i++) {
@@ -275,6 +344,8 @@ static void those_who_ask_without_end_leave_the_loop_to_others(void **state) {
 
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_replay_to_many_leaves_the_loop_to_others),
+  cmocka_unit_test(a_replay_of_any_kind_does),
+  cmocka_unit_test(what_is_left_out_or_packed_costs_turns_too),
   cmocka_unit_test(what_comes_meanwhile_adds_nothing_to_a_turn),
   cmocka_unit_test(threads_that_shout_leave_the_loop_to_others),
   cmocka_unit_test(those_who_ask_without_end_leave_the_loop_to_others),
