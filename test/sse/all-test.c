@@ -360,6 +360,42 @@ static void each_job_is_decided_once(void **state) {
   watcher_free(watcher);
 }
 
+static jobsrv_sse_request_t *waits;
+
+static jobsrv_sse_grant_t later(jobsrv_sse_request_t *request,
+                                jobsrv_sse_verb_t verb,
+                                jobsrv_job_t *job,
+                                void *data) {
+  if (verb == JOBSRV_SSE_EVENTS) {
+    waits = request;
+    return JOBSRV_SSE_DECIDE_LATER;
+  }
+  return job == data ? JOBSRV_SSE_DECIDE_LATER : JOBSRV_SSE_ALLOW;
+}
+
+static void a_stream_may_be_decided_later_but_no_job_of_it(void **state) {
+  jobsrv_job_t *jobs[JOBS];
+  watcher_t *watcher;
+
+  (void) state;
+  world_open(&w);
+  begin_all(jobs);
+  jobsrv_sse_authorise(w.sse, later, jobs[1]);
+  waits = NULL;
+  watcher = ask_all("", "");
+  run_turns(&w.f.loop, 10);
+  watcher_read(watcher, WATCHER_RAW);
+  assert_int_equal(watcher->status, 0);
+  assert_non_null(waits);
+  jobsrv_sse_decide(waits, JOBSRV_SSE_ALLOW);
+  watcher_wait(&w, watcher, 1 + 2 * (JOBS - 1));
+  jobs[0] = fixture_begin(&w.f);
+  watcher_wait(&w, watcher, 1 + 2 * JOBS);
+  assert_int_equal(count_of(watcher, jobs[1]), 0);
+  assert_int_equal(count_of(watcher, jobs[0]), 2);
+  watcher_free(watcher);
+}
+
 static void private_jobs_are_never_shown(void **state) {
   jobsrv_spec_t spec;
   jobsrv_job_t *hidden;
@@ -572,6 +608,24 @@ static void lines_have_their_ids_in_them(void **state) {
 
 /* ---- how it is shown ---- */
 
+static void http_1_0_has_it_without_chunks(void **state) {
+  static peer_t peer;
+  jobsrv_job_t *job;
+  char text[100];
+
+  (void) state;
+  world_open(&w);
+  job = fixture_begin(&w.f);
+  peer_open(&peer, w.port);
+  peer_send(&peer, "GET /v1/events HTTP/1.0\r\n\r\n");
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  assert_true(peer_wait(&peer, &w.f.loop, "event: end\n", 10000));
+  snprintf(text, sizeof(text), "\r\n\r\nid: %s-g0\nretry: 2000\n\nid: ",
+           jobsrv_boot(w.f.srv));
+  assert_contains(peer.text, text);
+  peer_close(&peer);
+}
+
 static void a_floor_and_text_are_for_all_too(void **state) {
   jobsrv_job_t *jobs[JOBS];
   watcher_t *watcher;
@@ -640,6 +694,7 @@ static const struct CMUnitTest tests[] = {
   CASE(what_is_missing_is_a_gap_of_its_job),
   CASE(jobs_that_have_gone_unread_are_told_to_be_gone),
   CASE(each_job_is_decided_once),
+  CASE(a_stream_may_be_decided_later_but_no_job_of_it),
   CASE(private_jobs_are_never_shown),
   CASE(it_watches_no_job),
   CASE(a_silent_one_is_told_where_it_is),
@@ -648,6 +703,7 @@ static const struct CMUnitTest tests[] = {
   CASE(its_head_attaches_nothing),
   CASE(there_are_only_so_many),
   CASE(lines_have_their_ids_in_them),
+  CASE(http_1_0_has_it_without_chunks),
   CASE(a_floor_and_text_are_for_all_too),
   CASE(progress_is_the_newest_of_each),
 };
