@@ -38,6 +38,7 @@ static void run(const char *line, const char *fields, const char *body,
   char id[JOBSRV_ID_SIZE];
 
   memset(&w, 0, sizeof(w));
+  w.options.all_events = 1;
   world_open(&w);
   peer_open(&peer, w.port);
   for (int i = 0; i < 3; i++)
@@ -63,6 +64,8 @@ static void the_hook_may_close_the_server(void **state) {
     run("GET /v1/jobs/%s", "", NULL, 1, how, 1);
     run("GET /v1/jobs/%s?wait=5", "", NULL, 1, how, 1);
     run("GET /v1/jobs/%s/stream", "", NULL, 1, how, 1);
+    run("GET /v1/stream?jobs=%s", "", NULL, 1, how, 1);
+    run("GET /v1/events", "", NULL, 1, how, 0);
     run("POST /v1/jobs/%s/cancel", "", "", 1, how, 1);
     run("DELETE /v1/jobs/%s", "", NULL, 1, how, 1);
     run("POST /v1/jobs/%s/answer", JSON_TYPE, "{}", 1, how, 1);
