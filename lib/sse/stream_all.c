@@ -56,6 +56,24 @@ static int reserve(const jobsrv_alloc_t *alloc,
   return 0;
 }
 
+static void keep_decision(jobsrv__all_t *all,
+                          jobsrv_handle_t handle,
+                          int shown) {
+  all->seen[handle.index] = (uint64_t) handle.generation << 1 |
+                            (unsigned int) shown;
+}
+
+/* Without a hook nobody is called, so that it can be known at once. */
+static int decision_of(jobsrv__stream_t *stream, jobsrv_job_t *job) {
+  jobsrv__all_t *all = stream->many->all;
+  jobsrv_handle_t handle = jobsrv_job_handle(job);
+
+  if (find_decision(all, job) == UNDECIDED && stream->sse->authorise == NULL &&
+      reserve(stream->sse->alloc, all, handle.index) == 0)
+    keep_decision(all, handle, jobsrv__may_read(&all->kept.request, job));
+  return find_decision(all, job);
+}
+
 /*
  * Asks the hook, which may do anything: narrate, end the job, close us. Returns
  * 1, or 0 when the stream is gone.
@@ -74,8 +92,7 @@ static int decide(jobsrv__stream_t *stream, jobsrv_job_t *job) {
   all->is_asking = 0;
   if (stream->is_gone)
     return 0;
-  all->seen[handle.index] = (uint64_t) handle.generation << 1 |
-                            (unsigned int) shown;
+  keep_decision(all, handle, shown);
   return 1;
 }
 
@@ -97,7 +114,7 @@ static void charge(size_t *share, size_t cost) {
   *share -= cost < *share ? cost : *share;
 }
 
-/* Renders what comes next, calling nobody. */
+/* Renders what comes next, without calling the host. */
 static outcome_t render(jobsrv__stream_t *stream,
                         jobsrv__buf_t *buf,
                         size_t *share,
@@ -112,7 +129,7 @@ static outcome_t render(jobsrv__stream_t *stream,
     what = jobsrv_tail_peek(&all->tail, job, &entry, &gap);
     if (what == JOBSRV_READ_NOTHING)
       return ALL_READ;
-    decision = *job != NULL ? find_decision(all, *job) : SHOWN;
+    decision = *job != NULL ? decision_of(stream, *job) : SHOWN;
     if (decision == UNDECIDED)
       return ASK;
     charge(share, HIDING_COSTS);
