@@ -352,6 +352,11 @@ static size_t fill_in(const fuzz_t *in, char *to, size_t cap) {
   return len;
 }
 
+/* It would end the field, and what follows be another one. */
+static int ends_field(const char *p, size_t len) {
+  return memchr(p, '\r', len) != NULL || memchr(p, '\n', len) != NULL;
+}
+
 /* A field with such a byte in it is refused whatever it says. */
 static int is_field(const char *p, size_t len) {
   for (size_t i = 0; i < len; i++)
@@ -374,6 +379,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   len = fill_in(&in, cursor, sizeof(cursor));
   if (by == BY_QUERY && len > QUERY_MOST)
     len = QUERY_MOST;
+  if (by != BY_QUERY && ends_field(cursor, len))
+    return 0;
   ask(&reply, request,
       put_request(request, sizeof(request), of, by, cursor, len));
   if (by != BY_QUERY && !is_field(cursor, len)) {
