@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+import zlib
 from datetime import datetime
 from pathlib import Path
 
@@ -330,6 +331,29 @@ def leaving(kind):
             and r["fields"]["reason"] == "client_gone"])
 
 
+def compressed(kind):
+    with Chain(kind, "--gzip") as chain:
+        job = chain.create("count", n=20, interval_ms=50)
+        client = http.client.HTTPConnection("127.0.0.1", chain.port,
+                                            timeout=20)
+        client.request("GET", f"/v1/jobs/{job}/stream", headers={
+            "Host": HOST, "Accept-Encoding": "gzip"})
+        answer = client.getresponse()
+        assert answer.headers["content-encoding"] == "gzip", answer.headers
+        inflate, text = zlib.decompressobj(16 + zlib.MAX_WBITS), b""
+        while b'"human":"1 of 20"' not in text:
+            text += inflate.decompress(answer.read1(1 << 16))
+        status, _, record = call(chain.port, "GET", "/v1/jobs/" + job,
+                                 Host=HOST)
+        assert (status, record["state"]) == (200, "running"), record
+        while part := answer.read1(1 << 16):
+            text += inflate.decompress(part)
+        client.close()
+        assert inflate.eof and text.endswith(b"data: [DONE]\n\n"), text
+        said = re.findall(rb'"human":"(\d+) of 20"', text)
+        assert said == [b"%d" % i for i in range(1, 21)], said
+
+
 def both(case):
     """The case as one behind nginx and one behind HAProxy."""
     def one(kind):
@@ -360,6 +384,10 @@ def origin_and_host_are_compared(kind):
     origins(kind)
 
 
+def compressed_it_comes_as_it_is_told(kind):
+    compressed(kind)
+
+
 def a_client_that_leaves_is_noticed(kind):
     leaving(kind)
 
@@ -370,5 +398,6 @@ run([one for case in (each_event_is_through_before_the_next_is_told,
                       request_id_and_client_are_carried,
                       who_asks_is_whom_a_trusted_proxy_names,
                       origin_and_host_are_compared,
+                      compressed_it_comes_as_it_is_told,
                       a_client_that_leaves_is_noticed)
      for one in both(case)])
