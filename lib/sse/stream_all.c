@@ -144,7 +144,25 @@ static outcome_t render(jobsrv__stream_t *stream,
   return ENOUGH;
 }
 
-/* What was rendered goes first: the hook may have others render. */
+/*
+ * What was rendered waits aside, as the hook may have others render. Returns 1,
+ * or 0 when the stream is gone.
+ */
+static int ask_about(jobsrv__stream_t *stream,
+                     jobsrv__buf_t *buf,
+                     jobsrv_job_t *job) {
+  jobsrv__buf_t aside = *buf;
+
+  jobsrv__buf_init(buf, stream->sse->alloc, 0);
+  if (!decide(stream, job)) {
+    jobsrv__buf_free(&aside);
+    return 0;
+  }
+  jobsrv__buf_free(buf);
+  *buf = aside;
+  return 1;
+}
+
 static int send_one(jobsrv__stream_t *stream, size_t *share) {
   jobsrv__buf_t *buf = &stream->sse->render;
   jobsrv_job_t *job = NULL;
@@ -152,7 +170,11 @@ static int send_one(jobsrv__stream_t *stream, size_t *share) {
   int go_on;
 
   jobsrv__buf_reset(buf);
-  outcome = render(stream, buf, share, &job);
+  while ((outcome = render(stream, buf, share, &job)) == ASK) {
+    charge(share, ASKING_COSTS);
+    if (!ask_about(stream, buf, job))
+      return 0;
+  }
   if (buf->failed) {
     jobsrv__stream_cut(stream);
     return 0;
@@ -163,19 +185,13 @@ static int send_one(jobsrv__stream_t *stream, size_t *share) {
       jobsrv__buf_free(buf);
     return go_on;
   }
-  switch (outcome) {
-  case ASK:
-    charge(share, ASKING_COSTS);
-    return decide(stream, job);
-  case LAGS:
+  if (outcome == LAGS)
     return jobsrv__stream_break(stream, JOBSRV__STREAM_LAGGED);
-  case ALL_READ:
+  if (outcome == ALL_READ)
     return stream->sse->is_finishing
                ? jobsrv__stream_break(stream, JOBSRV__STREAM_CLOSED)
                : 0;
-  default:
-    return 1;
-  }
+  return 1;
 }
 
 int jobsrv__all_send(jobsrv__stream_t *stream, size_t *share) {
