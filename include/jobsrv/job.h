@@ -262,10 +262,7 @@ int jobsrv_begin(jobsrv_t *srv,
 JOBSRV_EXTERN JOBSRV_NODISCARD
 int jobsrv_find(const jobsrv_t *srv, const char *id, jobsrv_job_t **out);
 
-/*
- * A weak handle: costs nothing, keeps nothing. Zero is no job's. Indexes are
- * used again and so stay small, about as many as there were jobs at one time.
- */
+/* A weak handle: costs nothing, keeps nothing. Zero is no job's. */
 typedef struct jobsrv_handle_s {
   uint32_t index;
   uint32_t generation;
