@@ -27,12 +27,13 @@ foreach(target IN LISTS libraries)
     FILE jobsrv-${name}-targets.cmake
     DESTINATION ${JOBSRV_CMAKEDIR} COMPONENT ${component})
 
-  # The prefix is known for certain only while installing: its @...@ stays.
+  # The prefix is known for certain only while installing: its @...@ stays. One
+  # that is relative is so to where the command is given, not to who compiles.
   set(PC_AT "@")
   configure_file(${PROJECT_SOURCE_DIR}/cmake/jobsrv.pc.in
     ${PROJECT_BINARY_DIR}/${PC_NAME}.pc.in @ONLY)
   install(CODE "
-    set(PC_PREFIX \"\${CMAKE_INSTALL_PREFIX}\")
+    get_filename_component(PC_PREFIX \"\${CMAKE_INSTALL_PREFIX}\" ABSOLUTE)
     configure_file(\"${PROJECT_BINARY_DIR}/${PC_NAME}.pc.in\"
                    \"${PROJECT_BINARY_DIR}/${PC_NAME}.pc\" @ONLY)"
     COMPONENT ${component})

@@ -312,8 +312,8 @@ with tempfile.TemporaryDirectory(dir=BUILD) as scratch:
     both = folder / "both"
     archives = folder / "archives"
     if (run("cmake", "--install", BUILD, "--prefix", both) is not None and
-            run("cmake", "--install", BUILD, "--prefix",
-                archives) is not None):
+            run("cmake", "--install", BUILD, "--prefix", "archives",
+                cwd=folder) is not None):
         def lib_of(prefix):
             return next(prefix.rglob("jobsrv.pc")).parent.parent
 
