@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""300 watchers of 100 jobs, some of one job and some of many, behind a proxy
-that cuts, stalls, splits and delays as it likes: each has the whole list in the
+"""300 watchers of 100 jobs, some of one job, some of many and two of all that
+there are, behind a proxy that cuts, stalls, splits and delays as it likes: each has the whole list in the
 end, or is told of a gap. MURDER_SEED has the proxy do what it did before."""
 
 import asyncio
@@ -13,9 +13,9 @@ import time
 from serving import Health, Server, run
 
 JOBS, EVENTS, CUTS = 100, 200, 1000
-MANY, OF_EACH = 100, 5  # watchers of several jobs, and of how many
+MANY, OF_EACH, OF_ALL = 98, 5, 2  # watchers of several jobs, and of how many
 SEED = int(os.environ.get("MURDER_SEED", time.time_ns() % 1000000007))
-SHORT, LONG = (300, 12000), (3000, 60000)  # bytes until a cut
+SHORT, LONG, ALL = (300, 12000), (3000, 60000), (30000, 600000)  # until a cut
 
 
 class Proxy:
@@ -36,7 +36,8 @@ class Proxy:
             head = await reader.readuntil(b"\r\n\r\n")
             up.write(head)
             budget = self.chance.randrange(
-                *(LONG if b"jobs=" in head else SHORT))
+                *(LONG if b"jobs=" in head else
+                  ALL if b"/v1/events" in head else SHORT))
             both = [asyncio.ensure_future(self.back(upstream, writer,
                                                     budget)),
                     asyncio.ensure_future(reader.read())]
@@ -63,10 +64,11 @@ class Proxy:
             await asyncio.sleep(self.chance.random() * 0.02)
 
     async def back(self, upstream, writer, budget):
+        sizes = (1, 7, 999, 8192 if budget < LONG[1] else 65536)
         try:
             while budget > 0:
                 await self.pause()
-                size = self.chance.choice((1, 7, 999, 8192))
+                size = self.chance.choice(sizes)
                 data = await upstream.read(min(size, budget))
                 if not data:
                     return
@@ -84,7 +86,8 @@ class Watcher:
 
     def __init__(self, jobs, version, chance, absent):
         self.path = (f"/v1/jobs/{jobs[0]}/stream" if len(jobs) == 1
-                     else "/v1/stream?jobs=" + ",".join(jobs))
+                     else "/v1/stream?jobs=" + ",".join(jobs)
+                     if len(jobs) < JOBS else "/v1/events")
         self.is_many = len(jobs) > 1
         self.version, self.chance, self.absent = version, chance, absent
         self.cursor, self.at, self.gaps = None, 0, 0
@@ -102,6 +105,8 @@ class Watcher:
     async def watch(self, port):
         while not self.has_all():
             await self.once(port)
+        if self.path == "/v1/events":
+            return  # which goes on for ever
         self.status = None
         while self.status is None:  # that may be cut too
             await self.once(port)
@@ -167,7 +172,10 @@ class Watcher:
             self.marker = data or self.marker
             return
         event = json.loads(data)
-        job, seq = event["job_id"], event.get("seq")
+        job, seq = event.get("job_id"), event.get("seq")
+        if job is None:  # of all, the opening one
+            assert kind == "state" and seq is None, fields
+            return
         if kind == "gap":
             self.gap(event, self.last[job])
         elif kind == "end":
@@ -222,7 +230,8 @@ def murder(absent, *limits):
     """Returns how many gaps there were."""
     print(f"  seed {SEED}", flush=True)
     chance = random.Random(SEED)
-    with Server("max_connections=700", *limits) as server:
+    with Server("max_connections=700", *limits,
+                more=["--all-events"]) as server:
         before = server.descriptors()
         jobs = [server.create("flood", n=EVENTS, rate=20, size=100)
                 for _ in range(JOBS)]
@@ -230,6 +239,8 @@ def murder(absent, *limits):
                     for version in ("1.1", "1.0")]
         watchers += [Watcher(chance.sample(jobs, OF_EACH), "1.1", chance,
                              absent) for _ in range(MANY)]
+        watchers += [Watcher(jobs, "1.1", chance, absent)
+                     for _ in range(OF_ALL)]
         with Health(server):
             proxy = asyncio.run(watch_all(server, watchers, chance))
         for watcher in watchers:
