@@ -3,6 +3,7 @@
 while a job floods them. Needs 10,100 descriptors in each of two processes; a
 lower hard limit makes a shorter run, which is reported and is not a pass."""
 
+import atexit
 import http.client
 import json
 import os
@@ -30,6 +31,7 @@ def start(*limits):
     for limit in limits:
         args += ["--limit", limit]
     server = subprocess.Popen(args, stdout=subprocess.PIPE, text=True)
+    atexit.register(server.kill)  # should it not come to its stop()
     line = server.stdout.readline()
     assert line.startswith("listening on http://127.0.0.1:"), line
     return server, int(line.rsplit(":", 1)[1])
@@ -109,11 +111,14 @@ def idle(n):
 def frozen(n):
     events, rate, size = 30000, 5000, 1000
     server, port = start(f"max_connections={n + 50}", f"max_streams={n + 40}",
-                         f"max_streams_per_job={n + 40}", "send_buffer=16384")
+                         f"max_streams_per_job={n + 40}", "send_buffer=16384",
+                         f"max_bytes_per_job={32 << 20}",
+                         f"max_events_per_job={events}")
     job = create(port, {"operation": "flood", "n": events, "rate": rate,
-                        "size": size, "burst": 1})
+                        "size": size, "burst": 1,
+                        "options": {"start": "on_stream"}})
+    fast = watch(port, job)  # which starts it
     socks = [watch(port, job, 4096) for _ in range(n)]
-    fast = watch(port, job)
     peak, seen, rest, ended = 0, [], b"", False
     deadline = time.monotonic() + 60
     while not ended and time.monotonic() < deadline:
