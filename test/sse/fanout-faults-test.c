@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* What fan-out loops cannot be given. */
+/* What fan-out loops cannot be given, and sockets that take little. */
 
 #include "sse/watcher.h"
 
@@ -11,6 +11,17 @@
 
 static world w;
 static jobsrv_faults_t faults;
+
+/* What the transport sends goes through here; a test's own has other flags. */
+static atomic_size_t most; /* bytes that a socket takes at once; 0: all */
+
+ssize_t send(int fd, const void *data, size_t len, int flags) {
+  size_t takes = atomic_load(&most);
+
+  if (takes > 0 && len > takes && (flags & MSG_DONTWAIT))
+    len = takes;
+  return sendto(fd, data, len, flags, NULL, 0);
+}
 
 static int count_in(const char *path) {
   DIR *dir = opendir(path);
@@ -45,6 +56,10 @@ static int new_with(uint32_t loops) {
   w.options.size = sizeof(w.options);
   w.options.fanout_loops = loops;
   return jobsrv_sse_new(&w.sse, w.f.srv, &w.options);
+}
+
+static int is_away(void *data) {
+  return w.sse->fanouts->lent == *(uint32_t *) data;
 }
 
 static void without_memory_nothing_is_made(void **state) {
@@ -187,6 +202,78 @@ static void without_memory_a_stream_stays(void **state) {
   assert_true(stayed >= 2);
 }
 
+static jobsrv_job_t *open_one(watcher_t **watcher) {
+  uint32_t n = 1;
+  jobsrv_job_t *job;
+
+  open_server();
+  assert_ok(new_with(1));
+  assert_ok(jobsrv_sse_listen(w.sse, "127.0.0.1:0"));
+  w.port = jobsrv_sse_port(w.sse, 0);
+  job = fixture_begin(&w.f);
+  *watcher = watch(&w, job, "", "");
+  assert_true(run_until(&w.f.loop, is_away, &n, 20000));
+  watcher_wait(&w, *watcher, 2);
+  return job;
+}
+
+/* The end of one is sent from another loop than its beginning. */
+static void what_is_taken_in_pieces_arrives_whole(void **state) {
+  uint64_t seq = 0;
+  watcher_t *watcher;
+  jobsrv_job_t *job;
+  size_t gaps = 0;
+
+  (void) state;
+  w.f.options.max_events_per_job = 32;
+  job = open_one(&watcher);
+  atomic_store(&most, 7);
+  for (int i = 0; i < 300; i++) {
+    assert_ok(jobsrv_narrate(job, "say", "number %d", i));
+    if (i % 100 == 0)
+      run_turns(&w.f.loop, 2);
+  }
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  watcher_wait(&w, watcher, 0);
+  assert_int_equal(watcher->ended, 1);
+  for (size_t i = 1; i < watcher->n - 2; i++) {
+    const sse_event_t *event = &watcher->events[i];
+
+    gaps += (size_t) is_gap(event);
+    assert_true(is_gap(event) || event->seq == seq + 1);
+    seq = event->seq;
+  }
+  assert_true(gaps > 0);
+  assert_int_equal(seq + 1, fixture_info(job).last_seq);
+  watcher_free(watcher);
+  close_server();
+}
+
+static int has_eof(void *data) {
+  watcher_t *watcher = data;
+
+  jobsrv_manual_clock_advance(&w.f.clock, UINT64_C(1000000000));
+  watcher_read(watcher, WATCHER_RAW);
+  return watcher->eof;
+}
+
+static void without_memory_for_the_rest_a_stream_is_cut(void **state) {
+  watcher_t *watcher;
+  jobsrv_job_t *job = open_one(&watcher);
+
+  (void) state;
+  jobsrv_faults_fail(&faults, 0, UINT64_MAX);
+  atomic_store(&most, 1);
+  assert_true(run_until(&w.f.loop, has_eof, watcher, 20000));
+  jobsrv_faults_fail(&faults, 0, 0);
+  assert_int_equal(watcher->ended, 0);
+  assert_int_equal(world_stats(&w).streams, 0);
+  assert_int_equal(world_stats(&w).stalled, 0);
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  watcher_free(watcher);
+  close_server();
+}
+
 static void *nothing(void *arg) {
   return arg;
 }
@@ -197,6 +284,7 @@ static int reset(void **state) {
 
   (void) state;
   memset(&w, 0, sizeof(w));
+  atomic_store(&most, 0);
   if (pthread_create(&thread, NULL, nothing, NULL) != 0)
     return -1;
   return pthread_join(thread, NULL);
@@ -210,6 +298,8 @@ int main(void) {
     CASE(without_descriptors_nothing_is_made),
     CASE(without_a_thread_nothing_is_made),
     CASE(without_memory_a_stream_stays),
+    CASE(what_is_taken_in_pieces_arrives_whole),
+    CASE(without_memory_for_the_rest_a_stream_is_cut),
   };
 
   return RUN_GROUP(tests);
