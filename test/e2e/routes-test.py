@@ -215,6 +215,31 @@ def the_rest_is_there(c):
             int(headers["content-length"]) > 0, (path, headers)
 
 
+def all_jobs_are_streamed(c):
+    job = c.create("echo", lines=["a"])
+    for accept, end in (("text/event-stream", b"event: end\n"),
+                        ("application/x-ndjson", b'"type":"end"')):
+        with socket.create_connection(("127.0.0.1", c.server.port),
+                                      timeout=30) as sock:
+            sock.sendall(b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n"
+                         b"Accept: %b\r\n\r\n" % accept.encode())
+            got = b""
+            while end not in got or job.encode() not in got:
+                got += sock.recv(65536)
+        status, headers, body, whole = answered(got)
+        assert status == 200 and not whole
+        assert headers["content-type"] == accept
+        wrong = c.contract.check("GET", "/v1/events", status, headers, body,
+                                 whole)
+        assert not wrong, wrong
+    assert c.ask("HEAD", "/v1/events")[0] == 200
+
+
+def what_is_off_is_not_there(c):
+    for path in ("/v1/events", "/metrics"):
+        c.problem(404, "not_found", "GET", path)
+
+
 def fields_are_honoured(c):
     body = {"operation": "sleep", "ms": 60000}
     first = c.ask("POST", "/v1/jobs", body, Idempotency_Key="one")
@@ -307,23 +332,24 @@ def requests_are_refused(c):
     c.ask("DELETE", f"/v1/jobs/{job}")
 
 
-def with_everything(server_args, *cases):
-    with Server("--metrics", *server_args) as server:
+def with_server(args, *cases):
+    with Server(*args) as server:
         client = Client(server)
         for case in cases:
             case(client)
 
 
 def every_route_answers_as_it_says():
-    with_everything((), a_job_is_made, a_record_is_waited_for,
-                    a_job_is_streamed, pages_end_with_an_empty_one,
-                    cancelling_is_idempotent, a_list_has_pages,
-                    the_rest_is_there, fields_are_honoured,
-                    an_option_that_is_wrong_is_pointed_at)
+    with_server(("--metrics", "--all-events"), a_job_is_made,
+                a_record_is_waited_for, a_job_is_streamed,
+                pages_end_with_an_empty_one, cancelling_is_idempotent,
+                a_list_has_pages, the_rest_is_there, all_jobs_are_streamed,
+                fields_are_honoured, an_option_that_is_wrong_is_pointed_at)
+    with_server((), what_is_off_is_not_there)
 
 
 def every_request_that_is_wrong_is_told_so():
-    with_everything((), requests_are_refused)
+    with_server((), requests_are_refused)
 
 
 def limits_say_when_to_come_again():
