@@ -31,8 +31,8 @@ static void poison(jobsrv_job_t *job) {
   __asan_poison_memory_region(job, sizeof(*job));
   __asan_unpoison_memory_region(&job->data, sizeof(job->data));
   __asan_unpoison_memory_region(&job->index, sizeof(job->index));
-  __asan_unpoison_memory_region(
-      &job->generation, sizeof(job->generation) + sizeof(job->flags));
+  __asan_unpoison_memory_region(&job->generation, sizeof(job->generation));
+  __asan_unpoison_memory_region(&job->flags, sizeof(job->flags));
 }
 
 static void unpoison(jobsrv_job_t *job, size_t count) {

@@ -266,6 +266,8 @@ static void a_job_is_found_by_id_until_it_expires(void **state) {
   fixture_ms(&f, 2);
   assert_err(jobsrv_find(f.srv, id, &found), JOBSRV_EEXPIRED);
   assert_null(jobsrv_job_by_handle(f.srv, handle));
+  handle.generation++; /* nobody's yet, but anyone may ask */
+  assert_null(jobsrv_job_by_handle(f.srv, handle));
   assert_err(jobsrv_find(f.srv, "job-00000000-0000-4000-8000-000000000000",
                          &found),
              JOBSRV_ENOJOB);
