@@ -230,7 +230,7 @@ static void closing_the_server_wakes_it(void **state) {
   open_with(&f, 0, 0);
   wait_for_state(&f, submit(&f, "ask", &a), "suspended");
   server_close(&f);
-  for (int i = 0; i < 2000 && atomic_load(&f.memory.live) != 0; i++)
+  for (int i = 0; i < 20000 && atomic_load(&f.memory.live) != 0; i++)
     usleep(1000);
   assert_int_equal(atomic_load(&f.memory.live), 0);
   assert_int_equal(a.result, JOBSRV_CANCELLED);
