@@ -234,7 +234,7 @@ static inline void served_operation(served_t *s,
   op.start = served_on_start;
   op.max_running = max_running;
   op.not_cancellable = not_cancellable;
-  op.expose = 1;
+  op.expose = max_running > 0; /* when what waits is started is no matter */
   op.on_drain = JOBSRV_DRAIN_FINISH;
   fuzz_check(jobsrv_operation_add(s->srv, &op) == 0);
 }
