@@ -12,11 +12,14 @@
  */
 
 #include "base/buf.h"
-#include "sse/openapi.h"
+#include "jobsrv/sse.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+/* Of sse/openapi.h, which brings macros that the core has by the same name. */
+int jobsrv__openapi_write(const jobsrv_sse_t *sse, jobsrv__buf_t *to);
 
 enum { RECORD_DOCS = 256, RECORD_MOST = 32 * 1024 };
 
