@@ -135,6 +135,7 @@ static void a_slow_reader_gets_every_byte(void **state) {
     watcher_read(fast, WATCHER_RAW);
     watcher_read(slow, slow->raw_len + 700);
   }
+  watcher_wait(&w, fast, 3000);
   assert_true(slow->body_len < fast->body_len);
   assert_ok(jobsrv_job_complete(job, NULL, 0));
   watcher_wait(&w, fast, 0);
