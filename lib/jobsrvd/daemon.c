@@ -129,6 +129,16 @@ static int complain_about(const char *what, int err) {
   return err;
 }
 
+/* Its options are those of this version, unless one was not built in. */
+static int complain_about_transport(const jobsrvd_settings_t *settings,
+                                    int err) {
+  if (err == JOBSRV_EOPTIONS && settings->sse.gzip) {
+    jobsrvd_complain("gzip needs a library that was built with zlib");
+    return err;
+  }
+  return complain_about("cannot make the transport", err);
+}
+
 /* All of it or, after a complaint, a negative code. */
 static int set_up(running_t *running, const jobsrvd_settings_t *settings) {
   int err;
@@ -149,7 +159,7 @@ static int set_up(running_t *running, const jobsrvd_settings_t *settings) {
     return complain_about("cannot add the operations", err);
   err = add_transport(running, settings);
   if (err != 0)
-    return complain_about("cannot make the transport", err);
+    return complain_about_transport(settings, err);
   return 0;
 }
 

@@ -528,6 +528,9 @@ void jobsrv__logs_close(jobsrv_t *srv) {
 
   jobsrv__logs_flush(srv);
   jobsrv__tails_close(logs);
+  while (jobsrv__queue_pop(&logs->readers) != NULL) {
+    /* each is freed by whoever made it, after this */
+  }
   while ((link = jobsrv__queue_pop(&logs->all)) != NULL) {
     jobsrv__log_t *log = JOBSRV__CONTAINER(link, jobsrv__log_t, in_all);
 

@@ -7,6 +7,8 @@
 
 #include "base/alloc.h"
 
+#include <assert.h>
+
 static uint64_t now_of(const jobsrv__conn_t *conn) {
   return jobsrv_now(conn->sse->srv);
 }
@@ -138,6 +140,8 @@ static void on_hang_up(jobsrv__conn_t *conn) {
 void jobsrv__conn_on_ready(jobsrv__conn_t *conn, int events) {
   if (events & UV_WRITABLE)
     on_writable(conn);
+  if (conn->is_lent) /* what has come is seen there */
+    return;
   if (conn->stage != JOBSRV__CONN_CLOSED && (events & UV_READABLE))
     on_readable(conn);
   else if (conn->stage != JOBSRV__CONN_CLOSED && (events & UV_DISCONNECT))
@@ -201,6 +205,7 @@ static void on_closed(uv_handle_t *handle) {
 static void drop(jobsrv__conn_t *conn, int is_reset) {
   jobsrv_sse_t *sse = conn->sse;
 
+  assert(!conn->is_lent); /* its descriptor is in use */
   jobsrv_timer_disarm(sse->srv, &conn->timer);
   jobsrv__queue_remove(&conn->link);
   conn->stage = JOBSRV__CONN_CLOSED;

@@ -139,7 +139,8 @@ static void pump(jobsrv__stream_t *stream) {
   size_t share = jobsrv__stream_share(stream->sse->stats.streams);
   int go_on;
 
-  if (stream->may_go && jobsrv__fanout_lend(stream))
+  if (stream->may_go && !stream->is_over && stream->end_sent == 0 &&
+      jobsrv__fanout_lend(stream))
     return;
   go_on = jobsrv__stream_send_rest(stream);
 

@@ -14,10 +14,15 @@ static jobsrv_faults_t faults;
 
 /* What the transport sends goes through here; a test's own has other flags. */
 static atomic_size_t most; /* bytes that a socket takes at once; 0: all */
+static atomic_int is_full; /* it takes none */
 
 ssize_t send(int fd, const void *data, size_t len, int flags) {
   size_t takes = atomic_load(&most);
 
+  if (atomic_load(&is_full) && (flags & MSG_DONTWAIT)) {
+    errno = EAGAIN;
+    return -1;
+  }
   if (takes > 0 && len > takes && (flags & MSG_DONTWAIT))
     len = takes;
   return sendto(fd, data, len, flags, NULL, 0);
@@ -249,6 +254,61 @@ static void what_is_taken_in_pieces_arrives_whole(void **state) {
   close_server();
 }
 
+static int has_no_streams(void *data) {
+  (void) data;
+  return world_stats(&w).streams == 0;
+}
+
+/* The loop is told of both at once, and may have lent the connection by then. */
+static void room_and_the_clients_end_may_come_together(void **state) {
+  watcher_t *watcher;
+  watcher_t *late;
+  jobsrv_job_t *job;
+
+  (void) state;
+  job = open_one(&watcher);
+  atomic_store(&is_full, 1);
+  late = watch(&w, job, "", "");
+  for (int i = 0; i < 1000 && world_stats(&w).streams < 2; i++)
+    run_turns(&w.f.loop, 1);
+  assert_int_equal(world_stats(&w).streams, 2);
+  watcher_free(watcher);
+  watcher_free(late);
+  atomic_store(&is_full, 0);
+  assert_true(run_until(&w.f.loop, has_no_streams, NULL, 20000));
+  close_server();
+}
+
+static void on_event(void *self, const jobsrv_event_t *event) {
+  int *has_closed = self;
+
+  if (*has_closed || event->action == NULL ||
+      strcmp(event->action, "stream_end") != 0)
+    return;
+  *has_closed = 1;
+  jobsrv_close(w.f.srv, fixture_on_closed, &w.f);
+}
+
+static void what_comes_home_may_close_the_server(void **state) {
+  static const jobsrv_sink_ops_t ops = {
+    .size = sizeof(ops),
+    .event = on_event,
+  };
+  int has_closed = 0;
+  watcher_t *watcher;
+  jobsrv_job_t *job;
+
+  (void) state;
+  job = open_one(&watcher);
+  assert_ok(jobsrv_sink_add(w.f.srv, &ops, &has_closed, NULL, NULL));
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  jobsrv_sse_close(w.sse, NULL, NULL);
+  assert_true(has_closed);
+  watcher_free(watcher);
+  assert_true(run_until(&w.f.loop, fixture_is_closed, &w.f, 20000));
+  close_server();
+}
+
 static int has_eof(void *data) {
   watcher_t *watcher = data;
 
@@ -299,6 +359,8 @@ int main(void) {
     CASE(without_a_thread_nothing_is_made),
     CASE(without_memory_a_stream_stays),
     CASE(what_is_taken_in_pieces_arrives_whole),
+    CASE(room_and_the_clients_end_may_come_together),
+    CASE(what_comes_home_may_close_the_server),
     CASE(without_memory_for_the_rest_a_stream_is_cut),
   };
 
