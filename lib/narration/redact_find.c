@@ -129,7 +129,10 @@ static size_t param_end(const finder *f, size_t at) {
   escaped = has(f, value, "\\\"");
   if (escaped || has(f, value, "\"")) {
     end = quoted_end(f, value + 1 + (size_t) escaped, '"', escaped);
-    return end < f->len ? end + 1 + (size_t) escaped : end;
+    end = end < f->len ? end + 1 + (size_t) escaped : end;
+    while (end < f->len && !ends_value(f->text[end])) /* as if it had none */
+      end++;
+    return end;
   }
   for (end = value; end < f->len && !ends_value(f->text[end]);)
     end++;

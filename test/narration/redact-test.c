@@ -107,6 +107,7 @@ static void values_of_secret_names_are_masked(void **state) {
       "Proxy-Authorization: " R " end" },
     { "authorization: AWS4-HMAC-SHA256 Credential=a/b, Signature=c1, d",
       "authorization: " R ", d" },
+    { "Authorization: Digest a=\"\"b end", "Authorization: " R " end" },
     { "-H 'Authorization: Digest a=b,c=d' x",
       "-H 'Authorization: " R "' x" },
     { "Proxy-Authorization: Basic dXNlcjpwYXNz== end",
