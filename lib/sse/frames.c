@@ -3,6 +3,7 @@
 #include "sse/frames.h"
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/utf8.h"
 #include "sse/text_line.h"
 
@@ -25,12 +26,11 @@ static char *putf(char *to, const char *format, ...) JOBSRV_PRINTF(2, 3);
 
 static char *putf(char *to, const char *format, ...) {
   va_list args;
-  int len;
 
   va_start(args, format);
-  len = vsnprintf(to, PIECE, format, args);
+  to += jobsrv__vformat(to, PIECE, format, args);
   va_end(args);
-  return len > 0 ? to + (len < PIECE ? len : PIECE - 1) : to;
+  return to;
 }
 
 /* "id: <boot>-<n>" and its line end. */

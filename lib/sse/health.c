@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 
+#include "base/format.h"
 #include "sse/api.h"
-
-#include <stdio.h>
 
 void jobsrv__health(jobsrv__request_t *request, void *data) {
   char json[128];
-  int len = snprintf(json, sizeof(json),
-                     "{\"status\":\"ok\",\"version\":\"%s\",\"boot\":\"%s\"}",
-                     jobsrv_version_string(), jobsrv_boot(request->sse->srv));
+  size_t len = jobsrv__format(
+      json, sizeof(json),
+      "{\"status\":\"ok\",\"version\":\"%s\",\"boot\":\"%s\"}",
+      jobsrv_version_string(), jobsrv_boot(request->sse->srv));
 
   (void) data;
-  jobsrv__respond_json(request, 200, NULL, json, (size_t) len);
+  jobsrv__respond_json(request, 200, NULL, json, len);
 }
 
 void jobsrv__ready(jobsrv__request_t *request, void *data) {

@@ -2,6 +2,7 @@
 
 #include "sse/job_body.h"
 
+#include "base/format.h"
 #include "base/json_scan.h"
 #include "base/utf8.h"
 #include "jobsrv/error.h"
@@ -42,7 +43,7 @@ int jobsrv__mistake(jobsrv_mistake_t *mistake,
   size_t used;
 
   (void) snprintf(mistake->detail, sizeof(mistake->detail), "%s", detail);
-  used = (size_t) snprintf(mistake->pointer, cap, "%s", parent);
+  used = jobsrv__format(mistake->pointer, cap, "%s", parent);
   /* a token that does not fit is stood for by its parent */
   if (name != NULL &&
       !put_token(mistake->pointer + used, mistake->pointer + cap, name))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
+#include "base/format.h"
 #include "sse/api.h"
 #include "sse/authorise.h"
 #include "sse/frames.h"
@@ -59,22 +60,22 @@ static void respond_created(jobsrv__request_t *request,
   char location[JOBSRV__LOCATION_SIZE];
   char json[2 * JOBSRV__LINKS_MAX];
   char id[JOBSRV_ID_SIZE];
-  int len;
+  size_t len;
 
   jobsrv_job_id(job, id);
   (void) jobsrv__links(prefix, job, links);
   jobsrv__locate(request, job, location);
-  len = snprintf(json, sizeof(json),
-                 "{\"job_id\":\"%s\",\"sse_url\":\"%s/stream\","
-                 "\"state\":\"%s\",",
-                 id, location, jobsrv_state_name(jobsrv_job_state(job)));
+  len = jobsrv__format(json, sizeof(json),
+                       "{\"job_id\":\"%s\",\"sse_url\":\"%s/stream\","
+                       "\"state\":\"%s\",",
+                       id, location, jobsrv_state_name(jobsrv_job_state(job)));
   if (needs_tickets(request->sse)) {
     jobsrv__ticket_make(request->sse, job, ticket);
-    len += snprintf(json + len, sizeof(json) - (size_t) len,
-                    "\"ticket\":\"%s\",", ticket);
+    len += jobsrv__format(json + len, sizeof(json) - len,
+                          "\"ticket\":\"%s\",", ticket);
   }
-  len += snprintf(json + len, sizeof(json) - (size_t) len, "%s}", links);
-  jobsrv__respond_json(request, status, location, json, (size_t) len);
+  len += jobsrv__format(json + len, sizeof(json) - len, "%s}", links);
+  jobsrv__respond_json(request, status, location, json, len);
 }
 
 /* The time that was to be waited is over, or the job. */
@@ -95,7 +96,7 @@ static void respond_or_wait(jobsrv__request_t *request,
                             jobsrv_job_t *job) {
   unsigned int seconds = jobsrv__prefer_wait(request);
   char applied[24];
-  int len;
+  size_t len;
 
   if (jobsrv__wants_stream(request)) {
     jobsrv__stream_created(request, job);
@@ -105,9 +106,9 @@ static void respond_or_wait(jobsrv__request_t *request,
     respond_created(request, status, job);
     return;
   }
-  len = snprintf(applied, sizeof(applied), "wait=%u", seconds);
+  len = jobsrv__format(applied, sizeof(applied), "wait=%u", seconds);
   if (jobsrv__put_header(request, "Preference-Applied",
-                         jobsrv__span(applied, (size_t) len)) != 0 ||
+                         jobsrv__span(applied, len)) != 0 ||
       jobsrv__hold(request, job, JOBSRV_STATE_MAX, seconds, on_waited) != 0)
     respond_created(request, status, job); /* a preference, no more */
 }

@@ -2,11 +2,11 @@
 
 #include "sse/response.h"
 
+#include "base/format.h"
 #include "sse/conn_state.h"
 #include "sse/problem.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 const char *jobsrv__status_text(int status) {
@@ -168,23 +168,19 @@ void jobsrv__respond_problem(jobsrv__request_t *request,
   char seconds[16];
   jobsrv__buf_t buf;
   va_list args;
-  int len;
+  size_t len;
 
   va_start(args, fmt);
-  len = vsnprintf(detail, sizeof(detail), fmt, args);
+  len = jobsrv__vformat(detail, sizeof(detail), fmt, args);
   va_end(args);
-  if (len < 0)
-    len = 0;
-  if ((size_t) len >= sizeof(detail))
-    len = (int) sizeof(detail) - 1;
   if (problem->must_close)
     request->must_close = 1;
   if (problem->retry_after_s != 0) {
-    int digits = snprintf(seconds, sizeof(seconds), "%u",
-                          problem->retry_after_s);
+    size_t digits = jobsrv__format(seconds, sizeof(seconds), "%u",
+                                   problem->retry_after_s);
 
     headers[n].name = jobsrv__span("Retry-After", 11);
-    headers[n++].value = jobsrv__span(seconds, (size_t) digits);
+    headers[n++].value = jobsrv__span(seconds, digits);
   }
   if (problem->header_name != NULL) {
     headers[n].name = jobsrv__span(problem->header_name,

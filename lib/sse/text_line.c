@@ -2,10 +2,10 @@
 
 #include "sse/text_line.h"
 
+#include "base/format.h"
 #include "base/json_scan.h"
 #include "base/utf8.h"
 
-#include <stdio.h>
 
 enum { TEXT_MAX = 64 * 1024, SHORT_ID = 6 };
 
@@ -25,14 +25,15 @@ static int is_turn(uint32_t cp) {
 
 size_t jobsrv__shown(char *to, uint32_t cp) {
   char text[16];
-  int len;
+  size_t len;
 
   if (cp >= 0x20 && (cp < 0x7f || cp >= 0xa0) && !is_turn(cp))
     return jobsrv__utf8_encode(to, cp);
-  len = snprintf(text, sizeof(text), is_turn(cp) ? "\\u%04x" : "\\x%02x",
-                 (unsigned int) cp);
-  memcpy(to, text, (size_t) len);
-  return (size_t) len;
+  len = jobsrv__format(text, sizeof(text),
+                       is_turn(cp) ? "\\u%04x" : "\\x%02x",
+                       (unsigned int) cp);
+  memcpy(to, text, len);
+  return len;
 }
 
 /* ---- lines ---- */

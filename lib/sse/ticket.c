@@ -3,6 +3,7 @@
 #include "sse/ticket.h"
 
 #include "base/alloc.h"
+#include "base/format.h"
 #include "sse/api.h"
 #include "sse/authorise.h"
 #include "sse/frames.h"
@@ -33,14 +34,16 @@ static uint64_t now_ms(const jobsrv_sse_t *sse) {
 }
 
 static jobsrv__id_t prove(const jobsrv_sse_t *sse,
-                          const char *id,
+                          const jobsrv_job_t *job,
                           uint64_t made_ms) {
   unsigned char proof[PROOF_SIZE];
   char text[JOBSRV_ID_SIZE + TIME_LEN + 1];
+  char id[JOBSRV_ID_SIZE];
   jobsrv__id_t to;
-  int len = snprintf(text, sizeof(text), "%s%016" PRIx64, id, made_ms);
+  size_t len = jobsrv__format(text, sizeof(text), "%s%016" PRIx64,
+                              jobsrv_job_id(job, id), made_ms);
 
-  jobsrv__siphash(proof, sse->ticket_key, text, (size_t) len);
+  jobsrv__siphash(proof, sse->ticket_key, text, len);
   memcpy(&to, proof, sizeof(to));
   return to;
 }
@@ -48,9 +51,8 @@ static jobsrv__id_t prove(const jobsrv_sse_t *sse,
 void jobsrv__ticket_make(const jobsrv_sse_t *sse,
                          const jobsrv_job_t *job,
                          char to[JOBSRV__TICKET_SIZE]) {
-  char id[JOBSRV_ID_SIZE];
   uint64_t made_ms = now_ms(sse);
-  jobsrv__id_t proof = prove(sse, jobsrv_job_id(job, id), made_ms);
+  jobsrv__id_t proof = prove(sse, job, made_ms);
 
   (void) snprintf(to, JOBSRV__TICKET_SIZE,
                   "%016" PRIx64 "%016" PRIx64 "%016" PRIx64, made_ms,
@@ -139,8 +141,8 @@ static int holds(jobsrv_sse_t *sse, const char *text, const char *id) {
   if (strlen(text) != JOBSRV__TICKET_LEN || !read_hex(text, &made_ms) ||
       !read_hex(text + TIME_LEN, &given.hi) ||
       !read_hex(text + PROOF_LOW, &given.lo) ||
-      !same(given, prove(sse, id, made_ms)) ||
-      jobsrv_find(sse->srv, id, &job) != 0)
+      jobsrv_find(sse->srv, id, &job) != 0 ||
+      !same(given, prove(sse, job, made_ms)))
     return 0;
   if (jobsrv__map_get(&sse->tickets_by_proof, given) != NULL)
     return 1;
@@ -170,15 +172,15 @@ static void on_allowed(jobsrv__request_t *request, jobsrv_job_t *job) {
   char id[JOBSRV_ID_SIZE];
   char json[JOBSRV__PREFIX_MAX + JOBSRV_ID_SIZE + 2 * JOBSRV__TICKET_SIZE +
             80];
-  int len;
+  size_t len;
 
   jobsrv__ticket_make(sse, job, ticket);
-  len = snprintf(json, sizeof(json),
-                 "{\"ticket\":\"%s\",\"ttl_ms\":%u,"
-                 "\"sse_url\":\"%s/jobs/%s/stream?ticket=%s\"}",
-                 ticket, sse->options.ticket_ttl_ms, sse->prefix,
-                 jobsrv_job_id(job, id), ticket);
-  jobsrv__respond_json(request, 200, NULL, json, (size_t) len);
+  len = jobsrv__format(json, sizeof(json),
+                       "{\"ticket\":\"%s\",\"ttl_ms\":%u,"
+                       "\"sse_url\":\"%s/jobs/%s/stream?ticket=%s\"}",
+                       ticket, sse->options.ticket_ttl_ms, sse->prefix,
+                       jobsrv_job_id(job, id), ticket);
+  jobsrv__respond_json(request, 200, NULL, json, len);
 }
 
 void jobsrv__jobs_ticket(jobsrv__request_t *request, void *data) {

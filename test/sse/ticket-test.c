@@ -113,6 +113,20 @@ static void a_changed_ticket_is_worth_nothing(void **state) {
   assert_int_equal(watch(job, longer), 401);
 }
 
+/* Ids that are none are looked up as any other, whatever their length. */
+static void without_a_job_it_is_worth_nothing(void **state) {
+  static const char digits[] =
+      "000000000000000000000000000000000000000000000000";
+  char line[400];
+
+  (void) state;
+  for (int len = 1; len <= 140; len++) {
+    snprintf(line, sizeof(line), "HEAD /v1/jobs/%0*d/stream?ticket=%s", len, 6,
+             digits);
+    assert_int_equal(ask(&w, &peer, line, "", NULL), 401);
+  }
+}
+
 static void it_has_to_be_used_in_time(void **state) {
   char first[TICKET_LEN + 1];
   char second[TICKET_LEN + 1];
@@ -263,6 +277,7 @@ static const struct CMUnitTest tests[] = {
   CASE(a_ticket_lets_its_holder_watch),
   CASE(it_is_for_that_job_and_for_watching_alone),
   CASE(a_changed_ticket_is_worth_nothing),
+  CASE(without_a_job_it_is_worth_nothing),
   CASE(it_has_to_be_used_in_time),
   CASE(once_used_it_holds_as_long_as_the_job),
   CASE(one_can_be_asked_for),

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "base/alloc.h"
+#include "base/format.h"
 #include "base/queue.h"
 #include "narration/outlet.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include <uv.h>
@@ -40,8 +40,8 @@ static size_t notice(const jobsrv__outlet_t *outlet,
   const descriptor_t *self = JOBSRV__CONTAINER(outlet, descriptor_t, outlet);
 
   (void) wall_ns;
-  return (size_t) snprintf(to, JOBSRV__NOTICE_MAX, self->notice,
-                           (unsigned long long) count);
+  return jobsrv__format(to, JOBSRV__NOTICE_MAX, self->notice,
+                        (unsigned long long) count);
 }
 
 static void close_it(jobsrv__outlet_t *outlet) {

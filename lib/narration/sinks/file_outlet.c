@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/queue.h"
 #include "narration/outlet.h"
 #include "narration/sinks/file_tail.h"
@@ -318,10 +319,10 @@ static size_t notice(const jobsrv__outlet_t *outlet,
 
   (void) outlet;
   jobsrv__rfc3339(time, wall_ns);
-  return (size_t) snprintf(to, JOBSRV__NOTICE_MAX,
-                           "{\"type\":\"dropped\",\"time\":\"%s\","
-                           "\"count\":%llu}\n",
-                           time, (unsigned long long) count);
+  return jobsrv__format(to, JOBSRV__NOTICE_MAX,
+                        "{\"type\":\"dropped\",\"time\":\"%s\","
+                        "\"count\":%llu}\n",
+                        time, (unsigned long long) count);
 }
 
 /* Opened again, as was asked for. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "base/alloc.h"
+#include "base/format.h"
 #include "base/options.h"
 #include "narration/show.h"
 #include "narration/sinks/kept.h"
@@ -133,14 +134,13 @@ static size_t notice(const void *identity,
                      uint64_t count,
                      uint64_t wall_ns) {
   (void) wall_ns; /* the journal has a clock */
-  return (size_t) snprintf(to, JOBSRV__NOTICE_MAX,
-                           "MESSAGE=%llu events were dropped\n"
-                           "PRIORITY=%d\nSYSLOG_IDENTIFIER=%s\n"
-                           "JOBSRV_TYPE=dropped\nJOBSRV_COUNT=%llu\n",
-                           (unsigned long long) count,
-                           jobsrv__severity(JOBSRV_WARN),
-                           (const char *) identity,
-                           (unsigned long long) count);
+  return jobsrv__format(to, JOBSRV__NOTICE_MAX,
+                        "MESSAGE=%llu events were dropped\n"
+                        "PRIORITY=%d\nSYSLOG_IDENTIFIER=%s\n"
+                        "JOBSRV_TYPE=dropped\nJOBSRV_COUNT=%llu\n",
+                        (unsigned long long) count,
+                        jobsrv__severity(JOBSRV_WARN),
+                        (const char *) identity, (unsigned long long) count);
 }
 
 /* ---- adding it ---- */

@@ -3,6 +3,7 @@
 #include "narration/sinks/rfc5424.h"
 
 #include "base/clock.h"
+#include "base/format.h"
 #include "base/utf8.h"
 #include "narration/show.h"
 #include "narration/sinks/members.h"
@@ -218,7 +219,7 @@ size_t jobsrv__rfc5424_notice(const void *arg,
   char time[TIME];
 
   time_of(time, wall_ns);
-  return (size_t) snprintf(
+  return jobsrv__format(
       to, JOBSRV__NOTICE_MAX,
       "<%d>1 %s %s %s %s dropped [%s type=\"dropped\" count=\"%llu\"] "
       "%s%llu events were dropped",

@@ -2,12 +2,12 @@
 
 #include "base/alloc.h"
 #include "base/fd.h"
+#include "base/format.h"
 #include "base/queue.h"
 #include "narration/outlet.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -173,7 +173,7 @@ static ssize_t send_datagram(socket_t *self, const char *data, size_t len) {
 /* Likewise. */
 static ssize_t send_counted(socket_t *self, const char *data, size_t len) {
   char head[32];
-  size_t head_len = (size_t) snprintf(head, sizeof(head), "%zu ", len);
+  size_t head_len = jobsrv__format(head, sizeof(head), "%zu ", len);
   struct iovec parts[2];
   struct msghdr message = { .msg_iov = parts };
   ssize_t n;
