@@ -264,6 +264,26 @@ static int ends_authority(char c) {
   }
 }
 
+/* 1 if the value behind the sign at `at` is a mask and no more: what it hides
+   may have ended the authority, so it ends it too. */
+static int is_masked_value(const finder *f, size_t at) {
+  size_t end = at + 1 + f->redactor->replacement_len;
+
+  return (f->text[at] == ':' || f->text[at] == '=') && has_mask(f, at + 1) &&
+         (end == f->len || ends_value(f->text[end])) &&
+         f->redactor->nnames > 0 && name_before(f, at) != NULL;
+}
+
+/* Behind the character at `at`, or the key in PEM that begins there. */
+static size_t skip_char(const finder *f, size_t at) {
+  size_t end = 0;
+  int open;
+
+  if (f->text[at] == '-' && (f->redactor->classes & JOBSRV_REDACT_PEM))
+    end = jobsrv__pem_end(f->text, f->len, at, &open);
+  return end > 0 ? end : at + 1;
+}
+
 /* scheme://user:password@host, from its colon; a password may have an @. */
 static int url(finder *f, size_t at) {
   size_t start = at + 3;
@@ -271,7 +291,9 @@ static int url(finder *f, size_t at) {
   size_t end, colon = SIZE_MAX;
   size_t mask = f->redactor->replacement_len;
 
-  for (end = start; end < f->len && !ends_authority(f->text[end]); end++) {
+  for (end = start; end < f->len && !ends_authority(f->text[end]) &&
+                    !is_masked_value(f, end);
+       end = skip_char(f, end)) {
     if (f->text[end] == '@')
       user_end = end;
     else if (f->text[end] == ':' && colon == SIZE_MAX)

@@ -532,6 +532,53 @@ static void masking_again_changes_nothing(void **state) {
   jobsrv_redactor_unref(redactor);
 }
 
+/* Where a mask stands now, the end of a URL's authority stood before. */
+static void a_mask_in_a_url_does_not_join_what_was_apart(void **state) {
+  static const char key[] = "-----BEGIN PRIVATE KEY-----\nx\n"
+                            "-----END PRIVATE KEY-----";
+  static const char *const formats[] = {
+    "://token:\\]@", "://token:\\n]@host", "https://token=a\\]:b@host",
+    "https://authorization:a b]@host", "https://a:%s@host", "https://%s:b@host",
+    "https://a:b%sc@host/", "https://a:%s", "https://%s",
+  };
+  jobsrv_redactor_t *redactor = make(0);
+  char text[200], once[200], twice[200];
+
+  (void) state;
+  for (size_t i = 0; i < COUNT(formats); i++) {
+    size_t n, m;
+
+    snprintf(text, sizeof(text), formats[i], key);
+    n = jobsrv_redact(redactor, text, strlen(text), once, sizeof(once));
+    m = jobsrv_redact(redactor, once, n, twice, sizeof(twice));
+    assert_true(n < strlen(text) + sizeof("[REDACTED]"));
+    if (m != n || memcmp(once, twice, n) != 0)
+      fail_msg("\"%s\" became \"%.*s\", then \"%.*s\"", text, (int) n, once,
+               (int) m, twice);
+    assert_null(memmem(once, n, "BEGIN", 5));
+  }
+  jobsrv_redactor_unref(redactor);
+}
+
+static void a_url_whose_password_was_masked_keeps_its_host(void **state) {
+  static const char *const texts[] = {
+    "https://token:[REDACTED]@host/", "https://me:[REDACTED]@host/",
+    "https://token:[REDACTED]rest@host/", "https://me:[REDACTED]rest@host/",
+  };
+  jobsrv_redactor_t *redactor = make(0);
+  char to[100];
+
+  (void) state;
+  for (size_t i = 0; i < COUNT(texts); i++) {
+    size_t n = jobsrv_redact(redactor, texts[i], strlen(texts[i]), to,
+                             sizeof(to) - 1);
+
+    to[n] = '\0';
+    assert_string_equal(to, "https://[REDACTED]@host/");
+  }
+  jobsrv_redactor_unref(redactor);
+}
+
 int main(void) {
   static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_the_original_masks_is_masked),
@@ -553,6 +600,8 @@ int main(void) {
     cmocka_unit_test(the_length_is_told_whatever_fits),
     cmocka_unit_test(hostile_text_costs_what_its_length_costs),
     cmocka_unit_test(masking_again_changes_nothing),
+    cmocka_unit_test(a_mask_in_a_url_does_not_join_what_was_apart),
+    cmocka_unit_test(a_url_whose_password_was_masked_keeps_its_host),
   };
 
   return RUN_GROUP(tests);
