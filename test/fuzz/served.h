@@ -30,7 +30,7 @@ enum {
   JOB_RUNNING,   /* in the only slot of its operation: those behind it wait */
   JOB_COMPLETED,
   JOB_TRIMMED,   /* failed; its log has lost its beginning */
-  JOB_SUSPENDED,
+  JOB_SUSPENDED, /* of the same: answered, it waits for that slot */
   JOB_STUBBORN,  /* running, not to be cancelled */
   JOB_EXPIRED,
   JOB_PRIVATE,
@@ -252,6 +252,8 @@ static inline void served_job(served_t *s, int which, const char *operation) {
 }
 
 static inline void served_jobs(served_t *s) {
+  served_job(s, JOB_SUSPENDED, "work");
+  fuzz_check(jobsrv_job_suspend(s->jobs[JOB_SUSPENDED], "\"go?\"", 5) == 0);
   served_job(s, JOB_RUNNING, "work");
   jobsrv_narrate(s->jobs[JOB_RUNNING], "begin", "the %s", "work");
   jobsrv_warn(s->jobs[JOB_RUNNING], "slow", "\xc3\xa4 line\r\nof two");
@@ -264,8 +266,6 @@ static inline void served_jobs(served_t *s) {
     jobsrv_run_turns(&s->loop, 1);
   }
   fuzz_check(jobsrv_job_fail(s->jobs[JOB_TRIMMED], "lost", "a\nb") == 0);
-  served_job(s, JOB_SUSPENDED, "free");
-  fuzz_check(jobsrv_job_suspend(s->jobs[JOB_SUSPENDED], "\"go?\"", 5) == 0);
   served_job(s, JOB_STUBBORN, "stubborn");
   served_job(s, JOB_EXPIRED, "free");
   fuzz_check(jobsrv_job_complete(s->jobs[JOB_EXPIRED], NULL, 0) == 0);
