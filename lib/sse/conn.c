@@ -122,7 +122,11 @@ static void on_writable(jobsrv__conn_t *conn) {
     jobsrv__conn_process(conn);
 }
 
+/* What has just been written may have left no room for more: a stream that has
+   begun keeps less of what comes than an answer does. */
 static void on_readable(jobsrv__conn_t *conn) {
+  if (!jobsrv__conn_has_room(conn))
+    return;
   if (conn->stage == JOBSRV__CONN_STREAM)
     jobsrv__conn_stream_readable(conn);
   else
