@@ -118,8 +118,13 @@ static int file_look(file_t *file) {
 
   if (file->outlet.fd < 0)
     return file->open_error != 0 ? file->open_error : UV_EBADF;
-  if (fstat(file->outlet.fd, &info) != 0 || info.st_dev != file->dev ||
-      info.st_ino != file->ino) {
+  if (fstat(file->outlet.fd, &info) != 0) {
+    if (errno != EBADF) /* still ours, and of no use */
+      close(file->outlet.fd);
+    file->outlet.fd = -1;
+    return UV_EBADF;
+  }
+  if (info.st_dev != file->dev || info.st_ino != file->ino) {
     file->outlet.fd = -1; /* whoever closed it may have opened another */
     return UV_EBADF;
   }
