@@ -311,11 +311,11 @@ static int begin_request(jobsrv__conn_t *conn) {
   rc = jobsrv__request_parse(request, conn->sse->alloc, &exchange->head,
                              exchange->in.data + exchange->at,
                              &exchange->memory);
-  exchange->at += exchange->head.len;
-  if (rc == UV_ENOMEM) {
+  if (rc == UV_ENOMEM) { /* the head is where it was: it tells the method */
     jobsrv__conn_refuse(conn, 503, "no_memory", 1, "out of memory");
     return after_handler(conn);
   }
+  exchange->at += exchange->head.len;
   if (rc != 0)
     return refuse_early(conn, 400, "malformed head");
   rc = jobsrv__body_init(&exchange->body, &exchange->head, &limits);
