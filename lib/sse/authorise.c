@@ -148,7 +148,9 @@ static void forget(jobsrv__request_t *request) {
     gone(request, request->host_data);
 }
 
-int jobsrv__may_read(jobsrv__request_t *request, jobsrv_job_t *job) {
+static int may(jobsrv__request_t *request,
+               jobsrv_sse_verb_t verb,
+               jobsrv_job_t *job) {
   const jobsrv_sse_t *sse = request->sse;
   jobsrv_job_info_t info = { .size = sizeof(info) };
   jobsrv_sse_grant_t grant;
@@ -160,11 +162,19 @@ int jobsrv__may_read(jobsrv__request_t *request, jobsrv_job_t *job) {
     return 1;
   request->host_gone = NULL;
   jobsrv_job_ref(job); /* whatever the hook does to it */
-  grant = sse->authorise(request, JOBSRV_SSE_READ, job, sse->authorise_data);
+  grant = sse->authorise(request, verb, job, sse->authorise_data);
   if (grant == JOBSRV_SSE_DECIDE_LATER)
     forget(request);
   jobsrv_job_unref(job);
   return grant == JOBSRV_SSE_ALLOW;
+}
+
+int jobsrv__may_read(jobsrv__request_t *request, jobsrv_job_t *job) {
+  return may(request, JOBSRV_SSE_READ, job);
+}
+
+int jobsrv__may_watch(jobsrv__request_t *request, jobsrv_job_t *job) {
+  return may(request, JOBSRV_SSE_STREAM, job);
 }
 
 /* ---- public ---- */

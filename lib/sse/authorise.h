@@ -19,7 +19,8 @@ void jobsrv__authorise(jobsrv__request_t *request,
                        jobsrv_job_t *job,
                        jobsrv__allowed_cb then);
 
-/* 1 when the caller may see this job at once. */
+/* 1 when the caller may see this job, or watch it, at once. */
 int jobsrv__may_read(jobsrv__request_t *request, jobsrv_job_t *job);
+int jobsrv__may_watch(jobsrv__request_t *request, jobsrv_job_t *job);
 
 #endif /* JOBSRV_SSE_AUTHORISE_H_ */

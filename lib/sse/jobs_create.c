@@ -46,9 +46,16 @@ void jobsrv__locate(const jobsrv__request_t *request,
                   jobsrv_job_id(job, id));
 }
 
-/* Where everybody may watch, nobody needs one. */
-static int needs_tickets(const jobsrv_sse_t *sse) {
-  return sse->token != NULL || sse->authorise != NULL;
+/*
+ * Where everybody may watch, nobody needs one. A job that was there already may
+ * be somebody else's: a ticket would say that its stream may be watched.
+ */
+static int gets_ticket(jobsrv__request_t *request, jobsrv_job_t *job) {
+  const jobsrv_sse_t *sse = request->sse;
+
+  if (sse->token == NULL && sse->authorise == NULL)
+    return 0;
+  return request->has_made || jobsrv__may_watch(request, job);
 }
 
 static void respond_created(jobsrv__request_t *request,
@@ -60,8 +67,11 @@ static void respond_created(jobsrv__request_t *request,
   char location[JOBSRV__LOCATION_SIZE];
   char json[2 * JOBSRV__LINKS_MAX];
   char id[JOBSRV_ID_SIZE];
+  int has_ticket;
   size_t len;
 
+  jobsrv_job_ref(job); /* whatever the hook does to it */
+  has_ticket = gets_ticket(request, job);
   jobsrv_job_id(job, id);
   (void) jobsrv__links(prefix, job, links);
   jobsrv__locate(request, job, location);
@@ -69,13 +79,14 @@ static void respond_created(jobsrv__request_t *request,
                        "{\"job_id\":\"%s\",\"sse_url\":\"%s/stream\","
                        "\"state\":\"%s\",",
                        id, location, jobsrv_state_name(jobsrv_job_state(job)));
-  if (needs_tickets(request->sse)) {
+  if (has_ticket) {
     jobsrv__ticket_make(request->sse, job, ticket);
     len += jobsrv__format(json + len, sizeof(json) - len,
                           "\"ticket\":\"%s\",", ticket);
   }
   len += jobsrv__format(json + len, sizeof(json) - len, "%s}", links);
   jobsrv__respond_json(request, status, location, json, len);
+  jobsrv_job_unref(job);
 }
 
 /* The time that was to be waited is over, or the job. */
@@ -111,6 +122,13 @@ static void respond_or_wait(jobsrv__request_t *request,
                          jobsrv__span(applied, len)) != 0 ||
       jobsrv__hold(request, job, JOBSRV_STATE_MAX, seconds, on_waited) != 0)
     respond_created(request, status, job); /* a preference, no more */
+}
+
+static void respond_made(jobsrv__request_t *request,
+                         jobsrv_job_t *job,
+                         int was_there) {
+  request->has_made = !was_there;
+  respond_or_wait(request, was_there ? 200 : 202, job);
 }
 
 /* What the spec borrows from while the job is made. */
@@ -229,7 +247,7 @@ static void create(jobsrv__request_t *request,
     jobsrv__refuse(request, 410, "expired", 0,
                    "the job's retention has ended");
   else if (err == 0)
-    respond_or_wait(request, job == holder ? 200 : 202, job);
+    respond_made(request, job, job == holder);
   else if (err == JOBSRV_ECONFLICT || err == JOBSRV_ENOTCANCELLABLE)
     refuse_conflict(request, err, holder_id);
   else

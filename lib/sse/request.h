@@ -85,6 +85,7 @@ struct jobsrv__request_s {
   const char *operation; /* to be created, while that is decided */
   char operation_text[JOBSRV__OPERATION_SIZE];
   uint8_t has_ticket;    /* which allows what is asked */
+  uint8_t has_made;      /* the job that it is answered with */
   char principal[JOBSRV__PRINCIPAL_MAX + 1];
   char job_id[JOBSRV_ID_SIZE]; /* what problems are about; "" for none, or when
                                   the caller may not know of it */

@@ -246,6 +246,34 @@ static void the_hook_decides_on_tickets_and_not_on_their_use(void **state) {
   assert_int_equal(watch(job, ticket), 200);
 }
 
+/* A job that was there already may be somebody else's. */
+static void a_job_that_is_found_has_one_for_who_may_watch_it(void **state) {
+  static const char work[] = "{\"operation\":\"work\","
+                             "\"options\":{\"unique_key\":\"one\"}}";
+
+  (void) state;
+  assert_int_equal(ask(&w, &peer, "POST /v1/jobs", TOKEN JSON_TYPE, work), 202);
+  assert_int_equal(ask(&w, &peer, "POST /v1/jobs", TOKEN JSON_TYPE, work), 200);
+  assert_contains(peer.text, "\"ticket\":");
+  jobsrv_sse_authorise(w.sse, deny_streams, NULL);
+  assert_int_equal(ask(&w, &peer, "POST /v1/jobs", TOKEN JSON_TYPE, work), 200);
+  assert_null(strstr(peer.text, "ticket"));
+}
+
+static void a_key_that_comes_again_brings_none_to_who_may_not_watch(
+    void **state) {
+  static const char fields[] = TOKEN JSON_TYPE "Idempotency-Key: k\r\n";
+  static const char work[] = "{\"operation\":\"work\"}";
+
+  (void) state;
+  assert_int_equal(ask(&w, &peer, "POST /v1/jobs", fields, work), 202);
+  assert_int_equal(ask(&w, &peer, "POST /v1/jobs", fields, work), 200);
+  assert_contains(peer.text, "\"ticket\":");
+  jobsrv_sse_authorise(w.sse, deny_streams, NULL);
+  assert_int_equal(ask(&w, &peer, "POST /v1/jobs", fields, work), 200);
+  assert_null(strstr(peer.text, "ticket"));
+}
+
 static void where_all_may_watch_there_are_none_in_the_answer(void **state) {
   (void) state;
   teardown(NULL);
@@ -284,6 +312,8 @@ static const struct CMUnitTest tests[] = {
   CASE(its_time_is_the_hosts),
   CASE(another_transport_does_not_know_it),
   CASE(the_hook_decides_on_tickets_and_not_on_their_use),
+  CASE(a_job_that_is_found_has_one_for_who_may_watch_it),
+  CASE(a_key_that_comes_again_brings_none_to_who_may_not_watch),
   CASE(where_all_may_watch_there_are_none_in_the_answer),
   CASE(used_tickets_do_not_pile_up),
 };
