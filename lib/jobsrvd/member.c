@@ -4,6 +4,7 @@
 
 #include "settings.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,9 +127,9 @@ static int check_dash(const jobsrvd_member_t *member,
                       const json_t *value,
                       char *detail,
                       size_t cap) {
-  int begins = json_is_string(value)    ? json_string_value(value)[0] == '-'
-               : json_is_number(value) ? json_number_value(value) < 0
-                                        : 0;
+  int begins = json_is_string(value)   ? json_string_value(value)[0] == '-'
+               : json_is_number(value) ? signbit(json_number_value(value)) != 0
+                                       : 0; /* -0.0 is written "-0" */
 
   if (member->dash || !begins)
     return 0;

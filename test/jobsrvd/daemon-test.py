@@ -294,7 +294,8 @@ class Programs(WithDaemon):
         for payload, pointer in [({"text": "-rf"}, "/text"),
                                  ({"text": "-"}, "/text"),
                                  ({"text": "a", "n": -1}, "/n"),
-                                 ({"text": "a", "x": -0.5}, "/x")]:
+                                 ({"text": "a", "x": -0.5}, "/x"),
+                                 ({"text": "a", "x": -0.0}, "/x")]:
             with self.subTest(payload):
                 at, told = self.pointer("show", **payload)
                 self.assertEqual(pointer, at)
