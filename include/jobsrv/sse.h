@@ -222,8 +222,8 @@ jobsrv_sse_listen_options_init(jobsrv_sse_listen_options_t *options) {
 }
 
 /*
- * The same with options. The file has its owner before it has its mode, and is
- * its maker's alone until then.
+ * The same with options. The file has its mode and its owner before anybody can
+ * connect.
  *
  * Returns as above; UV_EINVAL also for a mode or an owner of what is no socket
  * file; JOBSRV_EOPTIONS; what chown or chmod returned (UV_EPERM, ...).

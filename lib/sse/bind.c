@@ -33,12 +33,16 @@ static int is_stale(const jobsrv__address_t *address) {
   return err == ECONNREFUSED;
 }
 
-/* Others are let in last, so that nobody comes in before the owner is right. */
+/*
+ * Nobody comes in before we listen, so the mode may come first. It has to: once
+ * the file is somebody else's they may put a link in its place, and the mode
+ * would be that of what it points at.
+ */
 static int hand_over(const char *path,
                      const jobsrv_sse_listen_options_t *options) {
-  if (options->set_owner && lchown(path, options->uid, options->gid) != 0)
-    return -errno;
   if (options->mode != 0 && chmod(path, options->mode) != 0)
+    return -errno;
+  if (options->set_owner && lchown(path, options->uid, options->gid) != 0)
     return -errno;
   return 0;
 }

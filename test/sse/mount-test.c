@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 static world w;
 static peer_t peer;
@@ -20,6 +21,15 @@ static struct {
   int rc;
   jobsrv_sse_credentials_t by;
 } seen;
+
+static const char *linked; /* what the new owner of a file has it point at */
+
+/* In place of the C library's, for all that is linked into this program. */
+int lchown(const char *name, uid_t uid, gid_t gid) {
+  if (linked == NULL)
+    return fchownat(AT_FDCWD, name, uid, gid, AT_SYMLINK_NOFOLLOW);
+  return unlink(name) != 0 || symlink(linked, name) != 0 ? -1 : 0;
+}
 
 static void whoami(jobsrv_sse_request_t *request, void *data) {
   char text[64];
@@ -117,6 +127,27 @@ static void a_socket_file_belongs_to_whom_it_was_given(void **state) {
   assert_int_equal(st.st_uid, uid);
   assert_int_equal(st.st_gid, gid);
   assert_int_equal(st.st_mode & 07777, 0600);
+}
+
+/* Who owns a file may replace it, even where nobody else may. */
+static void a_new_owner_does_not_choose_what_has_the_mode(void **state) {
+  jobsrv_sse_listen_options_t options = at(address);
+  char secret[100];
+  struct stat st;
+
+  (void) state;
+  snprintf(secret, sizeof(secret), "%s/secret", folder);
+  assert_int_equal(mknod(secret, S_IFREG | 0600, 0), 0);
+  options.mode = 0666;
+  options.set_owner = 1;
+  options.uid = geteuid();
+  options.gid = getegid();
+  linked = "secret";
+  assert_ok(jobsrv_sse_listen_with(w.sse, &options));
+  linked = NULL;
+  assert_int_equal(stat(secret, &st), 0);
+  assert_int_equal(st.st_mode & 07777, 0600);
+  assert_int_equal(unlink(secret), 0);
 }
 
 static void an_owner_may_be_left_as_it_is(void **state) {
@@ -402,6 +433,7 @@ static void a_drain_waits_for_all_of_them(void **state) {
 static const struct CMUnitTest tests[] = {
   CASE(a_socket_file_has_the_mode_it_was_given),
   CASE(a_socket_file_belongs_to_whom_it_was_given),
+  CASE(a_new_owner_does_not_choose_what_has_the_mode),
   CASE(an_owner_may_be_left_as_it_is),
   CASE(what_is_no_socket_file_has_neither_mode_nor_owner),
   CASE(a_socket_that_listens_is_taken_over),
