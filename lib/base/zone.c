@@ -38,6 +38,10 @@ enum {
   MAX_OFFSET = 93599
 };
 
+/* Either way; files may begin with 1 << 59 seconds ago. Sums with an offset do
+   not come near what a number can hold. */
+static const int64_t most_time = INT64_C(1) << 60;
+
 /* ---- a file's parts ---- */
 
 /* In the order of the header. */
@@ -109,6 +113,7 @@ static int read_block(jobsrv__zone_t *zone,
   for (uint32_t i = 0; i < h->time_count; i++) {
     zone->at[i] = get_time(p + i * size, size);
     if ((i > 0 && zone->at[i] <= zone->at[i - 1]) ||
+        zone->at[i] < -most_time || zone->at[i] > most_time ||
         indexes[i] >= h->type_count)
       return 0;
     (void) read_type(h, types + (size_t) indexes[i] * TYPE_SIZE,

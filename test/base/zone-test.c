@@ -384,6 +384,36 @@ static void what_is_not_sound_is_refused(void **state) {
              JOBSRV_EZONE);
 }
 
+/* A file of one change at this time. */
+static int read_changed_at(jobsrv__zone_t **zone, int64_t at) {
+  static const int32_t offsets[] = { -3600, 3600 };
+  file_t file = { .len = 0 };
+
+  add_head(&file, '2', 0, 0, 2);
+  add_block(&file, 4, NULL, 0, offsets, 2);
+  add_head(&file, '2', 0, 1, 2);
+  add_block(&file, 8, &at, 1, offsets, 2);
+  memcpy(file.bytes + file.len, "\n\n", 2);
+  return jobsrv__zone_read(zone, NULL, file.bytes, file.len + 2);
+}
+
+static void a_change_beyond_all_time_is_refused(void **state) {
+  static const int64_t wrong[] = { INT64_MAX, INT64_MAX - 10, INT64_MIN,
+                                   INT64_MIN + 10 };
+  jobsrv__zone_t *zone = NULL;
+  int64_t first, last;
+
+  (void) state;
+  for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+    if (read_changed_at(&zone, wrong[i]) == 0)
+      (void) jobsrv__zone_when(zone, 0, &first, &last); /* for a checker */
+    assert_null(zone);
+  }
+  assert_ok(read_changed_at(&zone, -(INT64_C(1) << 59)));
+  assert_int_equal(offset_at(zone, 0), 3600);
+  jobsrv__zone_free(zone);
+}
+
 static size_t slurp(const char *name, unsigned char *to, size_t cap) {
   char path[256];
   FILE *file;
@@ -541,6 +571,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(days_of_the_year_are_counted_both_ways),
   cmocka_unit_test(a_footer_that_is_not_sound_is_refused),
   cmocka_unit_test(what_is_not_sound_is_refused),
+  cmocka_unit_test(a_change_beyond_all_time_is_refused),
   cmocka_unit_test(a_file_cut_anywhere_is_refused),
   cmocka_unit_test(a_file_with_wrong_bytes_does_no_harm),
   cmocka_unit_test(names_that_lead_elsewhere_are_refused),
