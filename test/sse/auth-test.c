@@ -73,13 +73,17 @@ static void accept_lets_an_event_stream_through_or_not(void **state) {
     "*/*", "text/*", "text/event-stream", "TEXT/Event-Stream",
     "text/html, text/event-stream;q=0.1", "*/*;q=0.5",
     "text/event-stream;q=1, text/*;q=0", "application/json, */*;q=0.001",
-    "text/html;level=\"1,2\", */*",
+    "text/html;level=\"1,2\", */*", "text/html;level=\"1\\\",2\", */*",
+    /* a q that is none counts as 1 */
+    "*/*;q=", "*/*;q=0x", "*/*;q=0.x", "*/*;q=00", "*/*;q=two", "*/*;q",
+    ", ,*/*", "*/*;q=\"0.5\"",
   };
   static const char *const no[] = {
     "", "application/json", "text/html", "text/event-stream;q=0",
     "text/event-stream; q=0.000, */*", "*/*;q=0", "text/plain, text/*;q=0.0",
     "text/*;q=0, */*",
     "text", "*/event-stream", "application/*", "text/event-streams",
+    ",", "text/html;a=\"\\\", */*", "*/*;q=\"0\"",
   };
 
   (void) state;

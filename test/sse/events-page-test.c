@@ -251,6 +251,39 @@ static void after_its_time_it_is_sent_empty(void **state) {
   assert_int_equal(begin_ask(path(job, "?after=1&wait=60")), 200);
 }
 
+static void it_is_sent_before_an_answer_would_be_late(void **state) {
+  jobsrv_job_t *job;
+
+  (void) state;
+  w.options.answer_timeout_ms = 2000;
+  job = begin();
+  assert_int_equal(begin_ask(path(job, "?after=2&wait=3")), 0);
+  fixture_ms(&w.f, 1998);
+  assert_int_equal(status(), 0);
+  fixture_ms(&w.f, 1);
+  assert_int_equal(status(), 200);
+  assert_contains(peer.text, "{\"events\":[],");
+}
+
+/* Whoever ends his side only may still read; a reset is the end of both. */
+static void who_breaks_off_while_waiting_is_forgotten(void **state) {
+  struct linger at_once = { .l_onoff = 1 };
+  jobsrv_job_t *job = begin();
+
+  (void) state;
+  assert_int_equal(begin_ask(path(job, "?after=2&wait=60")), 0);
+  assert_int_equal(setsockopt(peer.fd, SOL_SOCKET, SO_LINGER, &at_once,
+                              sizeof(at_once)), 0);
+  peer_close(&peer);
+  run_turns(&w.f.loop, 10);
+  assert_int_equal(world_stats(&w).connections, 0);
+  say(job, 1, 3);
+  fixture_ms(&w.f, 70000);
+  peer_open(&peer, w.port);
+  assert_int_equal(begin_ask(path(job, "?after=2")), 200);
+  assert_contains(peer.text, "line \\\"3\\\"");
+}
+
 static void who_leaves_while_waiting_is_forgotten(void **state) {
   jobsrv_job_t *job = begin();
 
@@ -292,6 +325,8 @@ static const struct CMUnitTest tests[] = {
   CASE(what_is_missing_is_a_gap_in_the_page),
   CASE(a_page_waits_for_its_first_event),
   CASE(after_its_time_it_is_sent_empty),
+  CASE(it_is_sent_before_an_answer_would_be_late),
+  CASE(who_breaks_off_while_waiting_is_forgotten),
   CASE(who_leaves_while_waiting_is_forgotten),
   CASE(what_is_no_page_is_refused),
 };

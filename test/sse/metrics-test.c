@@ -238,6 +238,92 @@ static void many_jobs_on_one_stream_are_behind_by_the_sum(void **state) {
   peer_close(&slow);
 }
 
+/* Reads on, and keeps nothing. */
+static int has_caught_up(void *data) {
+  peer_t *slow = data;
+
+  peer_recv(slow);
+  slow->len = 0;
+  return exposition_value(metrics(""), "jobsrv_watcher_lag_events") == 0;
+}
+
+/* All that is numbered counts, and what is sent counts no more. */
+static void all_jobs_on_one_stream_are_behind_by_what_was_numbered(
+    void **state) {
+  static char long_text[16 * 1024];
+  static peer_t slow;
+  jobsrv_job_t *job;
+  double all;
+
+  (void) state;
+  memset(&w, 0, sizeof(w));
+  w.options.metrics = 1;
+  w.options.all_events = 1;
+  w.options.send_buffer = 4096;
+  world_open(&w);
+  peer_open(&peer, w.port);
+  job = post_job(&w, &peer, "work");
+  memset(long_text, 'x', sizeof(long_text) - 1);
+  peer_open(&slow, w.port);
+  peer_send(&slow, "GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  run_turns(&w.f.loop, 5);
+  say(job, 5);
+  run_turns(&w.f.loop, 5);
+  assert_value("jobsrv_watchers", 1);
+  assert_value("jobsrv_watcher_lag_events", 0);
+  for (int i = 0; i < 600; i++)
+    assert_ok(jobsrv_narrate(job, "step", "%s", long_text));
+  run_turns(&w.f.loop, 50);
+  say(job, 15);
+  all = exposition_value(metrics(""), "jobsrv_watcher_lag_events");
+  assert_in_range((uint64_t) all, 15, 615);
+  assert_true(run_until(&w.f.loop, has_caught_up, &slow, 20000));
+  peer_close(&slow);
+  (void) teardown(state);
+}
+
+static int is_behind(void *data) {
+  double lag = exposition_value(metrics(""), "jobsrv_watcher_lag_events");
+
+  return lag >= *(double *) data;
+}
+
+static int has_sent(void *data) {
+  return exposition_value(metrics(""), "jobsrv_stream_bytes_total") >=
+         *(double *) data;
+}
+
+/* What another thread sends is known here all the same. */
+static void a_stream_on_a_fanout_loop_is_seen_as_well(void **state) {
+  static char long_text[16 * 1024];
+  watcher_t *slow;
+  jobsrv_job_t *job;
+  double want = 100;
+
+  (void) state;
+  memset(&w, 0, sizeof(w));
+  w.options.metrics = 1;
+  w.options.fanout_loops = 1;
+  w.options.send_buffer = 4096;
+  world_open(&w);
+  peer_open(&peer, w.port);
+  job = post_job(&w, &peer, "work");
+  memset(long_text, 'x', sizeof(long_text) - 1);
+  slow = watcher_open(&w, 4096);
+  watcher_ask(slow, job, 1, "", "");
+  assert_true(run_until(&w.f.loop, has_sent, &want, 5000));
+  for (int i = 0; i < 400; i++)
+    assert_ok(jobsrv_narrate(job, "step", "%s", long_text));
+  say(job, 20);
+  want = 20;
+  assert_true(run_until(&w.f.loop, is_behind, &want, 5000));
+  assert_float_equal(exposition_value(answer_body(&peer),
+                                      "jobsrv_watchers_behind{events=\"10\"}"),
+                     1, 1e-9);
+  watcher_free(slow);
+  (void) teardown(state);
+}
+
 static void limits_in_force_are_told(void **state) {
   (void) state;
   memset(&w, 0, sizeof(w));
@@ -391,6 +477,8 @@ static const struct CMUnitTest tests[] = {
   CASE(streams_are_counted_with_why_they_ended),
   CASE(how_far_streams_are_behind_is_told),
   CASE(many_jobs_on_one_stream_are_behind_by_the_sum),
+  cmocka_unit_test(all_jobs_on_one_stream_are_behind_by_what_was_numbered),
+  cmocka_unit_test(a_stream_on_a_fanout_loop_is_seen_as_well),
   cmocka_unit_test(limits_in_force_are_told),
   CASE(routes_of_the_host_are_among_them),
   CASE(the_hook_is_asked),

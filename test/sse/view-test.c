@@ -4,6 +4,8 @@
 
 #include "jobsrv/emit.h"
 
+#include <pthread.h>
+
 /* One job's events as different watchers ask to see them. */
 
 static world w;
@@ -194,6 +196,92 @@ static void text_is_for_people(void **state) {
   assert_contains(watcher->events[watcher->n - 2].text, "event: end\ndata: ");
   assert_contains(watcher->events[watcher->n - 1].text, "\ndata: [DONE]");
   watcher_free(watcher);
+}
+
+static void *talk(void *data) {
+  int err;
+
+  for (int i = 0; i < 100; i++) {
+    err = jobsrv_narrate(data, "talk", "line %d", i);
+    assert_true(err == 0 || err == JOBSRV_EDROPPED);
+  }
+  return NULL;
+}
+
+static void what_was_dropped_is_told_in_text(void **state) {
+  pthread_t thread;
+  watcher_t *watcher;
+  jobsrv_job_t *job;
+
+  (void) state;
+  w.f.options.max_inbox_bytes = 4096;
+  job = begin();
+  assert_int_equal(pthread_create(&thread, NULL, talk, job), 0);
+  pthread_join(thread, NULL);
+  run_turns(&w.f.loop, 5);
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  watcher = watch_all(job, "?format=text", "");
+  assert_contains(watcher->raw, "line 0\n");
+  assert_null(strstr(watcher->raw, "line 99\n"));
+  assert_contains(watcher->raw, " events were dropped\n");
+  watcher_free(watcher);
+}
+
+static void large_data_is_cut_for_people_alone(void **state) {
+  static char text[70000];
+  static char json[sizeof(text) + 10];
+  jobsrv_job_t *job = begin();
+  watcher_t *watcher;
+
+  (void) state;
+  memset(text, 'x', sizeof(text) - 1);
+  snprintf(json, sizeof(json), "{\"a\":\"%s\"}", text);
+  assert_ok(jobsrv_data_event(job, "rows", json, 0));
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  watcher = watch_all(job, "?format=text", "");
+  assert_contains(watcher->raw, "xxx \xe2\x80\xa6\n");
+  assert_null(strstr(watcher->raw, "x\"}"));
+  watcher_free(watcher);
+  watcher = watch_all(job, "", "");
+  assert_contains(watcher->raw, "xxx\"}");
+  watcher_free(watcher);
+}
+
+static void a_gap_is_told_in_text(void **state) {
+  jobsrv_job_t *job = begin();
+  watcher_t *watcher;
+
+  (void) state;
+  assert_ok(jobsrv_narrate(job, "say", "first"));
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  watcher = watch_all(job, "?format=text", "Last-Event-ID: 0boot0-2\r\n");
+  assert_contains(watcher->raw, "data: the server was started anew\n");
+  assert_contains(watcher->raw, "first\n");
+  watcher_free(watcher);
+}
+
+static void an_end_without_words_has_its_code(void **state) {
+  static const struct {
+    const char *message;
+    const char *marker;
+  } cases[] = {
+    { NULL, "data: [ERROR] odd_code\n" },
+    { "", "data: [ERROR] odd_code\n" },
+    { "in\r\nlines\x1b", "data: [ERROR] in  lines\\x1b\n" },
+  };
+  jobsrv_job_t *job;
+  watcher_t *watcher;
+
+  (void) state;
+  job = begin();
+  for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    if (i > 0)
+      job = fixture_begin(&w.f);
+    assert_ok(jobsrv_job_fail(job, "odd_code", cases[i].message));
+    watcher = watch_all(job, "", "");
+    assert_contains(watcher->raw, cases[i].marker);
+    watcher_free(watcher);
+  }
 }
 
 static void the_mode_picks_the_voice_of_text(void **state) {
@@ -434,6 +522,10 @@ static const struct CMUnitTest tests[] = {
   CASE(ndjson_has_the_same_events_a_line_each),
   CASE(a_beat_of_ndjson_is_an_object),
   CASE(text_is_for_people),
+  CASE(what_was_dropped_is_told_in_text),
+  CASE(large_data_is_cut_for_people_alone),
+  CASE(a_gap_is_told_in_text),
+  CASE(an_end_without_words_has_its_code),
   CASE(the_mode_picks_the_voice_of_text),
   CASE(no_text_is_taken_for_a_marker_or_a_frame),
   CASE(a_long_text_is_cut_for_people_alone),

@@ -398,6 +398,17 @@ static void a_failure_is_explained(void **state) {
   assert_contains(text, "slow disk  (not by model_ref)\n");
   (void) jobsrv_capture_explain_sequence(seen, steps, 1, text, sizeof(text));
   assert_string_equal(text, "1 of 1 steps are met\n");
+  (void) jobsrv_capture_explain(
+      seen,
+      &(jobsrv_match_t) { .job_id = "job-1", .actor = "a", .target = "t",
+                          .json = "{", .level = JOBSRV_INFO,
+                          .max_level = JOBSRV_ERROR, .has_kind = 1,
+                          .kind = JOBSRV_KIND_DATA, .after_server_seq = 7,
+                          .where = is_even },
+      text, sizeof(text));
+  assert_contains(text, "{ job_id is \"job-1\" actor is \"a\" target is \"t\" "
+                        "json holds \"{\" level is info level to error kind "
+                        "is data server_seq above 7 where says so }\n");
   memset(text, 'x', sizeof(text));
   (void) jobsrv_capture_explain(seen, &steps[1], text, 10);
   assert_string_equal(text, "0 of 5 ev");
