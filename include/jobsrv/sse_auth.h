@@ -71,7 +71,10 @@ typedef enum {
  * long as the stream lives.
  *
  * It may read the request, set its principal and add headers; it does not
- * answer it.
+ * answer it. The answer has the headers that were added where it was asked
+ * about the request as such or its one job; of several jobs that are named,
+ * those that were added for the last it was asked about. What is added for the
+ * jobs of a list, of a stream of all, or that are named besides, is dropped.
  */
 typedef jobsrv_sse_grant_t (*jobsrv_sse_authorise_cb)(
     jobsrv_sse_request_t *request,

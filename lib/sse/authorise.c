@@ -148,10 +148,16 @@ static void forget(jobsrv__request_t *request) {
     gone(request, request->host_data);
 }
 
+void jobsrv__asked_before(jobsrv__request_t *request, size_t extra_len) {
+  if (request->extra.len > extra_len)
+    request->extra.len = extra_len;
+}
+
 static int may(jobsrv__request_t *request,
                jobsrv_sse_verb_t verb,
                jobsrv_job_t *job) {
   const jobsrv_sse_t *sse = request->sse;
+  size_t extra_len = request->extra.len;
   jobsrv_job_info_t info = { .size = sizeof(info) };
   jobsrv_sse_grant_t grant;
 
@@ -165,6 +171,7 @@ static int may(jobsrv__request_t *request,
   grant = sse->authorise(request, verb, job, sse->authorise_data);
   if (grant == JOBSRV_SSE_DECIDE_LATER)
     forget(request);
+  jobsrv__asked_before(request, extra_len);
   jobsrv_job_unref(job);
   return grant == JOBSRV_SSE_ALLOW;
 }

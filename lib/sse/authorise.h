@@ -19,7 +19,14 @@ void jobsrv__authorise(jobsrv__request_t *request,
                        jobsrv_job_t *job,
                        jobsrv__allowed_cb then);
 
-/* 1 when the caller may see this job, or watch it, at once. */
+/*
+ * Drops the headers that the hook has added since there were `extra_len` bytes
+ * of them: it is asked about one job after the other, and they would pile up.
+ */
+void jobsrv__asked_before(jobsrv__request_t *request, size_t extra_len);
+
+/* 1 when the caller may see this job, or watch it, at once; headers that are
+   added are not kept. */
 int jobsrv__may_read(jobsrv__request_t *request, jobsrv_job_t *job);
 int jobsrv__may_watch(jobsrv__request_t *request, jobsrv_job_t *job);
 

@@ -288,6 +288,9 @@ static void ask_next(jobsrv__request_t *request, size_t done) {
     job = find(request, name);
   jobsrv__free(request->sse->alloc, names.text);
   if (job != NULL) {
+    if (done == 0)
+      request->asked.extra_len = request->extra.len;
+    jobsrv__asked_before(request, request->asked.extra_len);
     request->data = (void *) (uintptr_t) (done + 1);
     jobsrv__authorise(request, JOBSRV_SSE_STREAM, job, on_allowed);
   } else if (done == n) {

@@ -81,6 +81,7 @@ struct jobsrv__request_s {
     jobsrv_job_t *job; /* referenced */
     jobsrv_sse_verb_t verb;
     uint8_t is_denied; /* what is asked now is whether it may be known of */
+    size_t extra_len;  /* of header lines, before the first of many jobs */
   } asked;
   const char *operation; /* to be created, while that is decided */
   char operation_text[JOBSRV__OPERATION_SIZE];

@@ -3,6 +3,7 @@
 #include "sse/watcher.h"
 
 #include "jobsrv/sse_auth.h"
+#include "sse/request.h"
 
 /* GET P/events: all jobs that the caller may see, live and from the start. */
 
@@ -360,6 +361,36 @@ static void each_job_is_decided_once(void **state) {
   watcher_free(watcher);
 }
 
+static size_t header_bytes; /* of the stream's request, before it is asked */
+
+static jobsrv_sse_grant_t add_header(jobsrv_sse_request_t *request,
+                                     jobsrv_sse_verb_t verb,
+                                     jobsrv_job_t *job,
+                                     void *data) {
+  (void) job;
+  *(int *) data += verb == JOBSRV_SSE_READ;
+  header_bytes = request->extra.len;
+  assert_ok(jobsrv_sse_add_header(request, "X-Asked",
+                                  jobsrv_sse_verb_name(verb)));
+  return JOBSRV_SSE_ALLOW;
+}
+
+static void headers_that_are_added_for_a_job_are_not_kept(void **state) {
+  jobsrv_job_t *jobs[JOBS];
+  watcher_t *watcher;
+  int reads = 0;
+
+  (void) state;
+  world_open(&w);
+  begin_all(jobs);
+  jobsrv_sse_authorise(w.sse, add_header, &reads);
+  watcher = ask_all("", "");
+  watcher_wait(&w, watcher, 1 + 2 * JOBS);
+  assert_int_equal(reads, JOBS);
+  assert_int_equal(header_bytes, 0);
+  watcher_free(watcher);
+}
+
 static jobsrv_sse_request_t *waits;
 
 static jobsrv_sse_grant_t later(jobsrv_sse_request_t *request,
@@ -694,6 +725,7 @@ static const struct CMUnitTest tests[] = {
   CASE(what_is_missing_is_a_gap_of_its_job),
   CASE(jobs_that_have_gone_unread_are_told_to_be_gone),
   CASE(each_job_is_decided_once),
+  CASE(headers_that_are_added_for_a_job_are_not_kept),
   CASE(a_stream_may_be_decided_later_but_no_job_of_it),
   CASE(private_jobs_are_never_shown),
   CASE(it_watches_no_job),

@@ -396,6 +396,58 @@ static void a_principal_has_its_bounds(void **state) {
   assert_int_equal(answered(), 200);
 }
 
+/* ---- headers ---- */
+
+static jobsrv_sse_grant_t add_header(jobsrv_sse_request_t *request,
+                                     jobsrv_sse_verb_t verb,
+                                     jobsrv_job_t *job,
+                                     void *data) {
+  char about[JOBSRV_ID_SIZE] = "none";
+
+  (void) data;
+  asked++;
+  if (job != NULL)
+    jobsrv_job_id(job, about);
+  assert_ok(jobsrv_sse_add_header(request, "X-Asked", jobsrv_sse_verb_name(
+                                                          verb)));
+  assert_ok(jobsrv_sse_add_header(request, "X-About", about));
+  return JOBSRV_SSE_ALLOW;
+}
+
+static size_t count_of(const char *part) {
+  size_t n = 0;
+
+  for (const char *at = peer.text; (at = strstr(at, part)) != NULL; at++)
+    n++;
+  return n;
+}
+
+static void headers_for_single_jobs_do_not_pile_up(void **state) {
+  jobsrv_job_t *a = fixture_begin(&w.f);
+  jobsrv_job_t *b = fixture_begin(&w.f);
+  char id_a[JOBSRV_ID_SIZE];
+  char id_b[JOBSRV_ID_SIZE];
+  char line[200];
+
+  (void) state;
+  jobsrv_job_id(a, id_a);
+  jobsrv_job_id(b, id_b);
+  jobsrv_sse_authorise(w.sse, add_header, NULL);
+  assert_int_equal(ask(&w, &peer, "GET /v1/jobs", "", NULL), 200);
+  assert_int_equal(asked, 3);
+  assert_int_equal(count_of("\r\nX-Asked: "), 1);
+  assert_contains(peer.text, "\r\nX-Asked: list\r\nX-About: none\r\n");
+  snprintf(line, sizeof(line), "HEAD /v1/stream?jobs=%s,%s", id_a, id_b);
+  assert_int_equal(ask(&w, &peer, line, "", NULL), 200);
+  assert_int_equal(asked, 5);
+  assert_int_equal(count_of("\r\nX-Asked: stream\r\n"), 1);
+  assert_int_equal(count_of("\r\nX-About: "), 1);
+  assert_contains(peer.text, id_b);
+  snprintf(line, sizeof(line), "HEAD /v1/stream?jobs=%s,none", id_a);
+  assert_int_equal(ask(&w, &peer, line, "", NULL), 404);
+  assert_int_equal(count_of("\r\nX-Asked: "), 1);
+}
+
 static void verbs_have_names(void **state) {
   (void) state;
   assert_string_equal(jobsrv_sse_verb_name(JOBSRV_SSE_CREATE), "create");
@@ -424,6 +476,7 @@ static const struct CMUnitTest tests[] = {
   CASE(a_client_may_leave_before_the_decision),
   CASE(the_hook_may_close_the_transport),
   CASE(a_principal_has_its_bounds),
+  CASE(headers_for_single_jobs_do_not_pile_up),
   CASE(verbs_have_names),
 };
 
