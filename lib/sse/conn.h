@@ -108,10 +108,13 @@ void jobsrv__conn_cut(jobsrv__conn_t *conn);
 int jobsrv__conn_may_lend(const jobsrv__conn_t *conn);
 int jobsrv__conn_lend(jobsrv__conn_t *conn);
 
-/* `is_blocked`: a send has not taken all, and `writable` is due. */
+/*
+ * `stalls_ns`: not 0 when a send has not taken all, and `writable` is due; when
+ * the client has been waited for long enough.
+ */
 void jobsrv__conn_return(jobsrv__conn_t *conn,
                          uint64_t last_write_ns,
-                         int is_blocked);
+                         uint64_t stalls_ns);
 
 /* Cuts a stream whose client does not read; it is told. */
 void jobsrv__conn_stall(jobsrv__conn_t *conn);

@@ -123,11 +123,12 @@ int jobsrv__conn_lend(jobsrv__conn_t *conn) {
 
 void jobsrv__conn_return(jobsrv__conn_t *conn,
                          uint64_t last_write_ns,
-                         int is_blocked) {
+                         uint64_t stalls_ns) {
   conn->is_lent = 0;
   conn->last_write_ns = last_write_ns;
-  if (is_blocked)
-    wait_for_room(conn);
+  conn->is_blocked = stalls_ns != 0;
+  if (conn->is_blocked)
+    jobsrv__conn_deadline(conn, stalls_ns);
   else
     wait_for_idle(conn);
   jobsrv__conn_watch(conn);

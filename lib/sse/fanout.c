@@ -106,7 +106,8 @@ static void on_home(jobsrv__mail_t *mail, void *owner) {
   count(lent->fanout, -1);
   stream->lent = NULL;
   stream->bytes += jobsrv__fanout_bytes(lent);
-  jobsrv__stream_returned(stream, lent->last_write_ns, lent->is_blocked);
+  jobsrv__stream_returned(stream, lent->last_write_ns,
+                          lent->is_blocked ? lent->deadline_ns : 0);
   jobsrv__free(stream->sse->alloc, lent);
   go_on(stream, why);
 }

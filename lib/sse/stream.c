@@ -190,9 +190,9 @@ void jobsrv__stream_go_on(jobsrv__stream_t *stream) {
 
 void jobsrv__stream_returned(jobsrv__stream_t *stream,
                              uint64_t last_write_ns,
-                             int is_blocked) {
+                             uint64_t stalls_ns) {
   jobsrv_cursor_return(&stream->cursor, on_notify);
-  jobsrv__conn_return(stream->conn, last_write_ns, is_blocked);
+  jobsrv__conn_return(stream->conn, last_write_ns, stalls_ns);
 }
 
 static void on_writable(void *data) {

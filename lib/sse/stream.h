@@ -109,7 +109,7 @@ void jobsrv__stream_ask(jobsrv__stream_t *stream);
 /* A fan-out loop has given it back; what it knows of it has been taken over. */
 void jobsrv__stream_returned(jobsrv__stream_t *stream,
                              uint64_t last_write_ns,
-                             int is_blocked);
+                             uint64_t stalls_ns);
 
 /* Sends what there is, unless the socket is full. */
 void jobsrv__stream_go_on(jobsrv__stream_t *stream);

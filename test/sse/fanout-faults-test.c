@@ -4,6 +4,7 @@
 
 #include "sse/watcher.h"
 
+#include "sse/conn_state.h"
 #include "sse/fanout.h"
 
 #include <dirent.h>
@@ -334,6 +335,55 @@ static void without_memory_for_the_rest_a_stream_is_cut(void **state) {
   close_server();
 }
 
+/* The one that is not away. */
+static jobsrv__stream_t *at_home(void) {
+  jobsrv__queue_t *link = jobsrv__queue_front(&w.sse->streams);
+  jobsrv__stream_t *stream;
+
+  do {
+    assert_non_null(link);
+    stream = JOBSRV__CONTAINER(link, jobsrv__stream_t, link);
+    link = jobsrv__queue_next(&w.sse->streams, link);
+  } while (stream->lent != NULL);
+  return stream;
+}
+
+static void how_long_it_has_waited_for_room_comes_home_with_it(void **state) {
+  const uint64_t stall_ns = UINT64_C(20000000000);
+  const jobsrv__conn_t *conn;
+  watcher_t *frozen;
+  watcher_t *other;
+  jobsrv_job_t *job;
+  uint32_t n = 1;
+
+  (void) state;
+  w.options.send_buffer = 8192;
+  w.options.fanout_loops = 1;
+  w.options.write_stall_ms = stall_ns / 1000000;
+  world_open(&w);
+  job = fixture_begin(&w.f);
+  frozen = watcher_open(&w, 4096);
+  watcher_ask(frozen, job, 1, "", "");
+  assert_true(run_until(&w.f.loop, is_away, &n, 20000));
+  other = watch(&w, job, "", "");
+  n = 2;
+  assert_true(run_until(&w.f.loop, is_away, &n, 20000));
+  for (int i = 0; i < 400; i++)
+    assert_ok(jobsrv_narrate(job, "say", "%01000d", i));
+  watcher_wait(&w, other, 402); /* behind the other */
+  jobsrv_manual_clock_advance(&w.f.clock, stall_ns * 3 / 4);
+  assert_int_equal(send(frozen->fd, "x", 1, MSG_NOSIGNAL), 1);
+  n = 1;
+  assert_true(run_until(&w.f.loop, is_away, &n, 20000));
+  conn = at_home()->conn;
+  assert_true(conn->is_blocked);
+  /* the kernel may have found room for a little, which counts as well */
+  assert_int_equal(conn->deadline_ns, conn->last_write_ns + stall_ns);
+  watcher_free(frozen);
+  watcher_free(other);
+  world_close(&w);
+}
+
 static void *nothing(void *arg) {
   return arg;
 }
@@ -362,6 +412,7 @@ int main(void) {
     CASE(room_and_the_clients_end_may_come_together),
     CASE(what_comes_home_may_close_the_server),
     CASE(without_memory_for_the_rest_a_stream_is_cut),
+    CASE(how_long_it_has_waited_for_room_comes_home_with_it),
   };
 
   return RUN_GROUP(tests);
