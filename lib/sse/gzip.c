@@ -10,7 +10,8 @@
 #include <uv.h>
 
 enum {
-  TURN = 1024 * 1024,          /* bytes that are compressed in one */
+  TURN = 1024 * 1024,          /* bytes that are compressed in one, */
+  PIECE_COSTS = 2048,          /* of which a piece is so many by itself */
   KEPT = 32,                   /* pieces, */
   KEPT_BYTES = 512 * 1024,     /* of so many bytes in all */
   FRAMING = 64                 /* gzip's and HTTP's around one piece */
@@ -92,11 +93,14 @@ static jobsrv__gzip_piece_t *find(const jobsrv__packer_t *packer,
 
 /* ---- packing ---- */
 
-/* Where `len` bytes are to be packed to. */
+/*
+ * Where `len` bytes are to be packed to. What it takes to begin, flush and send
+ * a piece was measured: 5 to 7 us, where a byte takes 4 ns.
+ */
 static jobsrv__buf_t *begin(jobsrv__packer_t *packer, size_t len) {
   jobsrv__buf_t *to = len <= packer->largest ? &packer->out : &packer->big;
 
-  packer->worked += len;
+  packer->worked += len + PIECE_COSTS;
   jobsrv__buf_free(&packer->big);
   jobsrv__buf_reset(to);
   jobsrv__deflater_reset(packer->deflater);
