@@ -103,16 +103,6 @@ void jobsrv__tails_forgotten(jobsrv__logs_t *logs, uint64_t number) {
     jobsrv__tails_wake(logs);
 }
 
-void jobsrv__tails_leave(jobsrv__log_t *log) {
-  jobsrv__queue_remove(&log->in_tails);
-  if (log->progress != NULL)
-    jobsrv__queue_remove(&log->progress->in_tails);
-  if (log->logs == NULL)
-    return;
-  log->logs->tails.version++;
-  log->logs->n--;
-}
-
 /* Those that all tails have read, and those that are too many. */
 static void let_go(jobsrv_t *srv) {
   jobsrv__tails_t *tails = &jobsrv__logs(srv)->tails;
@@ -190,6 +180,25 @@ void jobsrv__tails_trimming(jobsrv__log_t *log,
   tails->version++;
   keep_missed_of(&tails->all, log, chunk, number);
   keep_missed_of(&tails->due, log, chunk, number);
+}
+
+static void forget_missed_of(jobsrv_tail_t *head, const jobsrv__log_t *log) {
+  for (jobsrv_tail_t *tail = head->next; tail != head; tail = tail->next)
+    if (tail->missed != NULL)
+      (void) jobsrv__map_del(tail->missed, key_of(log));
+}
+
+void jobsrv__tails_leave(jobsrv__log_t *log) {
+  jobsrv__queue_remove(&log->in_tails);
+  if (log->progress != NULL)
+    jobsrv__queue_remove(&log->progress->in_tails);
+  if (log->logs == NULL)
+    return;
+  /* another log may come to lie where it was */
+  forget_missed_of(&log->logs->tails.all, log);
+  forget_missed_of(&log->logs->tails.due, log);
+  log->logs->tails.version++;
+  log->logs->n--;
 }
 
 uint64_t jobsrv__tail_missed(const jobsrv_tail_t *tail,

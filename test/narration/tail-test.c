@@ -2,6 +2,8 @@
 
 #include "world.h"
 
+#include "base/map.h"
+
 /* All jobs of a server read as one. */
 
 enum { MANY = 1500 };
@@ -296,6 +298,32 @@ static void only_so_much_is_kept_for_who_does_not_read(void **state) {
   world_close(&world);
 }
 
+static void where_it_was_is_forgotten_with_the_job(void **state) {
+  jobsrv_tail_t tail = { 0 };
+  jobsrv_job_t *a;
+  world_t world;
+
+  (void) state;
+  world_init(&world);
+  world.options.max_retained = 1;
+  world.options.max_events_per_job = 40;
+  world_start(&world);
+  assert_ok(jobsrv_tail_attach(&tail, world.srv, 0, NULL));
+  a = begin_job(&world);
+  say(a, 1, 300);
+  assert_non_null(tail.missed);
+  assert_int_equal(tail.missed->count, 1);
+  assert_ok(jobsrv_job_complete(a, NULL, 0));
+  for (int i = 0; i < MANY; i++) {
+    end_one(&world);
+    if (i % 100 == 0)
+      world_turn(&world);
+  }
+  assert_int_equal(tail.missed->count, 0);
+  jobsrv_tail_detach(&tail);
+  world_close(&world);
+}
+
 static void who_has_gone_is_not_kept_by_anybody(void **state) {
   jobsrv_tail_t tail = { 0 };
   uint64_t live;
@@ -372,6 +400,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(what_is_trimmed_meanwhile_is_missing_from_where_it_was),
   cmocka_unit_test(what_is_unread_outlives_its_retention),
   cmocka_unit_test(only_so_much_is_kept_for_who_does_not_read),
+  cmocka_unit_test(where_it_was_is_forgotten_with_the_job),
   cmocka_unit_test(who_has_gone_is_not_kept_by_anybody),
   cmocka_unit_test(progress_is_the_newest_of_each_behind_what_is_told),
 };
