@@ -245,13 +245,23 @@ typedef struct jobsrv_tail_s jobsrv_tail_t;
 typedef void (*jobsrv_tail_cb)(jobsrv_tail_t *tail);
 
 /*
+ * 1 when the events of a job are not for who reads, who is then not told either
+ * that some of them have gone with it. Called from wherever a job goes; it may
+ * look at the job, and calls nothing that changes anything.
+ */
+typedef int (*jobsrv_tail_hides_cb)(const jobsrv_tail_t *tail,
+                                    const jobsrv_job_t *job);
+
+/*
  * Where somebody is in what all jobs of a server tell. It keeps no place in
  * any of them: what it costs to go on is as the jobs that have told something
- * since, however many there are. While there is a tail every job has a log.
+ * since, however many there are. While there is a tail every job that tells
+ * something has a log.
  */
 struct jobsrv_tail_s {
-  /* public */
+  /* public: set, or zeroed, before it is attached */
   void *data;
+  jobsrv_tail_hides_cb hides; /* NULL: none */
   /* private */
   jobsrv_tail_cb notify;
   struct jobsrv__logs_s *logs;
@@ -260,6 +270,8 @@ struct jobsrv_tail_s {
   jobsrv_tail_t *prev;
   uint64_t after;
   uint64_t progress_after;
+  struct jobsrv__ahead_s *ahead;
+  uint64_t gone;                /* with their jobs, some up to here */
   uint64_t forgotten;           /* told to be gone, up to here */
   uint64_t ending;              /* whose last progress was given */
   uint64_t number;              /* of what was peeked */
@@ -270,8 +282,11 @@ struct jobsrv_tail_s {
 /*
  * Attaches a tail: all jobs that are live or retained, and all that come, are
  * read, events as they are numbered over all jobs, from behind `server_after`;
- * 0 begins with the oldest that is retained. Costs as much as there are jobs.
- * Jobs are neither watched nor, past their retention, kept by it.
+ * 0 begins with the oldest that is retained. Jobs are neither watched nor, past
+ * their retention, kept by it.
+ *
+ * What is there already is looked for by looking at all jobs, a few thousand in
+ * each turn of the loop; until all were looked at there is nothing to read.
  *
  * Returns 0; JOBSRV_EBADCURSOR when `server_after` is beyond the server's last
  * event; JOBSRV_ECLOSED; UV_ENOMEM.
@@ -297,7 +312,8 @@ JOBSRV_EXTERN void jobsrv_tail_detach(jobsrv_tail_t *tail);
  *             attached: as jobsrv_cursor_attach_behind(). `*job` NULL: events
  *             up to `gap->server_seq` are gone together with their jobs, and
  *             nobody knows how many
- *   NOTHING   all read; `notify` will come
+ *   NOTHING   all read, or enough was looked at for this turn; `notify` will
+ *             come
  */
 JOBSRV_EXTERN jobsrv_read_t jobsrv_tail_peek(jobsrv_tail_t *tail,
                                              jobsrv_job_t **job,

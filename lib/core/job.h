@@ -94,7 +94,8 @@ enum {
   JOBSRV__JOB_PERMANENT = 1 << 11,   /* failed as another attempt would */
   JOBSRV__JOB_SNOOZED = 1 << 12,     /* the next attempt has this number */
   JOBSRV__JOB_PAUSED = 1 << 13,  /* its attempt waits, for answer or slot */
-  JOBSRV__JOB_HOLDS_GROUP = 1 << 14 /* nobody else of its group may start */
+  JOBSRV__JOB_HOLDS_GROUP = 1 << 14, /* nobody else of its group may start */
+  JOBSRV__JOB_UNREAD = 1 << 15   /* referenced for who reads all jobs */
 };
 
 struct jobsrv_job_s {

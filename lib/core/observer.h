@@ -24,6 +24,8 @@ typedef struct jobsrv__observer_s {
                      jobsrv_state_t to);
   /* The end has been decided; its number is still to be given, by this call. */
   void (*ended)(jobsrv_job_t *job, jobsrv_state_t from);
+  /* It has ended, and is no longer retained. */
+  void (*expired)(jobsrv_job_t *job);
   /* The slot is being given back: free what hangs on job->log. */
   void (*gone)(jobsrv_job_t *job);
   /* Around every callback and thread operation made for a job. */

@@ -128,6 +128,7 @@ void jobsrv__registry_expire(jobsrv_job_t *job) {
   srv->stats.expired++;
   job->flags &= (uint16_t) ~JOBSRV__JOB_IN_REGISTRY;
   remember(srv, job->id);
+  srv->observer->expired(job);
   jobsrv_job_unref(job);
 }
 

@@ -96,6 +96,7 @@ void jobsrv__slab_give(jobsrv__slab_t *slab, jobsrv_job_t *job) {
   job->generation++;
   if (job->generation == 0)
     job->generation = 1; /* {0, 0} is no job's handle */
+  job->flags = 0;
   job->data = slab->free;
   slab->free = job;
   poison(job);

@@ -163,7 +163,6 @@ struct jobsrv__log_s {
   uint8_t news;               /* told to nobody yet */
   uint8_t walking;            /* cursors are being told */
   uint8_t log_class;
-  uint8_t unread;             /* by some tail; the job is referenced */
   _Atomic(jobsrv__progress_state_t *) progress; /* NULL until the first */
   jobsrv__loan_t *loans;
   jobsrv_cursor_t *first;     /* not lent ones, oldest first */

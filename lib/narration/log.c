@@ -284,8 +284,6 @@ static jobsrv__log_t *make_log(jobsrv_job_t *job) {
   jobsrv__logs_t *logs = jobsrv__logs(job->srv);
   jobsrv__log_t *log;
 
-  if (jobsrv__tails_reserve(logs) != 0)
-    return NULL;
   log = jobsrv__zalloc(&job->srv->alloc, sizeof(*log));
   if (log == NULL)
     return NULL;
@@ -301,7 +299,6 @@ static jobsrv__log_t *make_log(jobsrv_job_t *job) {
   log->next_size = JOBSRV__CHUNK_MIN;
   jobsrv__id_format(&job->id, log->id);
   jobsrv__queue_push_back(&logs->all, &log->in_all);
-  logs->n++;
   return log;
 }
 
@@ -350,7 +347,6 @@ int jobsrv__log_open(jobsrv_job_t *job) {
   log->first_at_end = 1;
   if (jobsrv__job_ended(job) && job->end_server_seq != 0)
     finish_log(log);
-  jobsrv__tails_news(log);
   return 0;
 }
 
@@ -405,7 +401,7 @@ void jobsrv__log_transition(jobsrv_job_t *job,
     job->note_ms[job->nnotes] = (int32_t) ms;
     job->notes[job->nnotes++] = note;
     if (job->srv->narration != NULL && jobsrv__logs(job->srv)->tails.n > 0)
-      jobsrv__tails_forgotten(jobsrv__logs(job->srv), server_seq);
+      jobsrv__tails_forgotten(job, server_seq);
     return;
   }
   len = jobsrv__encode_state(body, job, &note, wall_ns, job->attempt_no,
@@ -425,7 +421,7 @@ void jobsrv__log_end(jobsrv_job_t *job) {
   log = job->log;
   if (log == NULL) {
     if (job->srv->narration != NULL && jobsrv__logs(job->srv)->tails.n > 0)
-      jobsrv__tails_forgotten(jobsrv__logs(job->srv), job->end_server_seq);
+      jobsrv__tails_forgotten(job, job->end_server_seq);
     return;
   }
   log->first_at_end = jobsrv__log_first(log);
@@ -514,8 +510,6 @@ void jobsrv__log_destroy(jobsrv__log_t *log) {
 void jobsrv__log_free(jobsrv_job_t *job) {
   jobsrv__log_t *log = job->log;
 
-  if (job->srv->narration != NULL && job->end_server_seq != 0)
-    jobsrv__tails_forgotten(jobsrv__logs(job->srv), job->end_server_seq);
   if (log == NULL)
     return;
   job->log = NULL;

@@ -30,12 +30,8 @@ typedef struct jobsrv__tails_s {
   jobsrv__queue_t progressed; /* by tick */
   uint64_t tick;
   uint64_t forgotten;         /* highest number of what has gone unread */
-  uint64_t version;           /* of all logs: what is collected is of one */
-  uint64_t collected;         /* the version */
-  const jobsrv_tail_t *collector;
-  struct jobsrv__next_s *heap;
-  size_t heap_n;
-  size_t heap_cap;            /* as many as there are logs */
+  uint64_t version;           /* of all logs: what was found is of one */
+  uint32_t looks;             /* at jobs, that are left in this turn */
   uint8_t has_news;
   uint8_t telling;
 } jobsrv__tails_t;
@@ -57,7 +53,6 @@ typedef struct jobsrv__logs_s {
   uint32_t id_head_len;
   uint64_t numbered[JOBSRV_KIND_MAX]; /* events, so far */
   uint64_t trimmed;          /* of them, to keep within bounds */
-  size_t n;                  /* logs */
   jobsrv__tails_t tails;
 } jobsrv__logs_t;
 
@@ -124,9 +119,6 @@ void jobsrv__log_free(jobsrv_job_t *job);
 
 void jobsrv__tails_init(jobsrv__tails_t *tails);
 
-/* There will be another log. Returns 0 or UV_ENOMEM. */
-int jobsrv__tails_reserve(jobsrv__logs_t *logs);
-
 /* The log has a new number, or a new value of its progress. */
 void jobsrv__tails_news(jobsrv__log_t *log);
 void jobsrv__tails_progress(jobsrv__log_t *log);
@@ -139,8 +131,11 @@ void jobsrv__tails_trimming(jobsrv__log_t *log,
 /* It is freed. */
 void jobsrv__tails_leave(jobsrv__log_t *log);
 
-/* There are events up to this number that are in no log any more. */
-void jobsrv__tails_forgotten(jobsrv__logs_t *logs, uint64_t number);
+/* Events of the job up to this number are in no log, or not any more. */
+void jobsrv__tails_forgotten(const jobsrv_job_t *job, uint64_t number);
+
+/* It is no longer retained. */
+void jobsrv__tails_expired(const jobsrv_job_t *job);
 
 /* Tells those that have something to read, each once. */
 void jobsrv__tails_tell(jobsrv_t *srv);

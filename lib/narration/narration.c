@@ -258,6 +258,10 @@ static void on_ended(jobsrv_job_t *job, jobsrv_state_t from) {
   jobsrv__buf_free(&mine);
 }
 
+static void on_expired(jobsrv_job_t *job) {
+  jobsrv__tails_expired(job);
+}
+
 static void on_gone(jobsrv_job_t *job) {
   jobsrv__log_free(job);
 }
@@ -308,6 +312,7 @@ static void on_close(jobsrv_t *srv) {
 const jobsrv__observer_t jobsrv__narration_observer = {
   .transition = on_transition,
   .ended = on_ended,
+  .expired = on_expired,
   .gone = on_gone,
   .enter = jobsrv_context_enter,
   .leave = jobsrv_context_leave,

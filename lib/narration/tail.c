@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * All jobs read as one. A tail is a number: all up to it was read. Logs are
- * kept in the order of their newest numbers, so those with news for a tail are
- * the last ones of that order; where to go on in each follows from the number.
- * They are merged in a heap that all tails share, collected anew when a log has
- * changed or another tail reads. Nothing points from a tail into a log, so logs
- * come and go as they like.
+ * All jobs read as one. A tail is a number: all up to it was read. What is
+ * ahead of it is a heap of jobs by the number that each goes on with, all of
+ * them that are unread up to a horizon. It is filled by walking by all jobs,
+ * some of them a turn, and beyond that horizon by those that have told
+ * something since: logs with news are kept in the order of their newest
+ * numbers. Nothing points from a tail into a log, so logs come and go as they
+ * like: where to go on in each follows from the number.
  *
- * A job with something unread is referenced, once for all tails, and only so
- * many of them: what goes all the same is told of by its number.
+ * A job that tells something is referenced until all tails have read it, and
+ * only so many of them: what goes all the same is told of by its number.
  */
 
 #include "narration/tail.h"
@@ -19,7 +20,10 @@
 
 #include <string.h>
 
-enum { UNREAD_MAX = 1024 }; /* jobs that are kept for slow tails */
+enum {
+  UNREAD_MAX = 1024, /* jobs that are kept for slow tails */
+  LOOKS_A_TURN = 4096 /* at jobs, by those who walk by all of them */
+};
 
 static void ring_init(jobsrv_tail_t *head) {
   head->next = head;
@@ -46,6 +50,7 @@ void jobsrv__tails_init(jobsrv__tails_t *tails) {
   jobsrv__queue_init(&tails->read);
   jobsrv__queue_init(&tails->unread);
   jobsrv__queue_init(&tails->progressed);
+  tails->looks = LOOKS_A_TURN;
 }
 
 /* ---- the order of logs ---- */
@@ -65,22 +70,30 @@ void jobsrv__tails_wake(jobsrv__logs_t *logs) {
   jobsrv__turn_wanted(logs->srv);
 }
 
+/* Out of the order that tails find it by, if they have come and gone. */
+static int is_of_interest(const jobsrv__tails_t *tails,
+                          const jobsrv_job_t *job) {
+  return tails->n > 0 || (job->flags & JOBSRV__JOB_UNREAD) != 0;
+}
+
 void jobsrv__tails_news(jobsrv__log_t *log) {
+  jobsrv_job_t *job = log->job;
   jobsrv__tails_t *tails;
 
   if (log->logs == NULL)
     return;
   tails = &log->logs->tails;
   tails->version++;
-  /* one that is being opened is not the job's yet */
-  if (tails->n == 0 || log->job->log != log)
+  if (job->log != log) /* it is being opened, and not the job's yet */
     return;
   jobsrv__queue_remove(&log->in_tails);
+  if (!is_of_interest(tails, job))
+    return;
   put_in_order(&tails->unread, log);
-  if (!log->unread) {
-    log->unread = 1;
+  if (!(job->flags & JOBSRV__JOB_UNREAD)) {
+    job->flags |= JOBSRV__JOB_UNREAD;
     tails->n_unread++;
-    jobsrv_job_ref(log->job);
+    jobsrv_job_ref(job);
   }
   jobsrv__tails_wake(log->logs);
 }
@@ -95,12 +108,45 @@ void jobsrv__tails_progress(jobsrv__log_t *log) {
     jobsrv__tails_wake(log->logs);
 }
 
-void jobsrv__tails_forgotten(jobsrv__logs_t *logs, uint64_t number) {
-  if (number <= logs->tails.forgotten)
-    return;
-  logs->tails.forgotten = number;
-  if (logs->tails.n > 0 && number <= logs->srv->server_seq)
+/* Those it is missing to: who has not read that far, and may see the job. */
+static int tell_forgotten(jobsrv_tail_t *head,
+                          const jobsrv_job_t *job,
+                          uint64_t number) {
+  int told = 0;
+
+  for (jobsrv_tail_t *tail = head->next; tail != head; tail = tail->next) {
+    if (tail->after >= number || tail->gone >= number ||
+        (tail->hides != NULL && tail->hides(tail, job)))
+      continue;
+    tail->gone = number;
+    told = 1;
+  }
+  return told;
+}
+
+void jobsrv__tails_forgotten(const jobsrv_job_t *job, uint64_t number) {
+  jobsrv__logs_t *logs = jobsrv__logs(job->srv);
+  int told;
+
+  if (number > logs->tails.forgotten)
+    logs->tails.forgotten = number;
+  told = tell_forgotten(&logs->tails.all, job, number);
+  told |= tell_forgotten(&logs->tails.due, job, number);
+  if (told && number <= logs->srv->server_seq)
     jobsrv__tails_wake(logs);
+}
+
+void jobsrv__tails_expired(const jobsrv_job_t *job) {
+  if (job->srv->narration != NULL && !(job->flags & JOBSRV__JOB_UNREAD))
+    jobsrv__tails_forgotten(job, job->end_server_seq);
+}
+
+static void no_longer_unread(jobsrv__tails_t *tails, jobsrv_job_t *job) {
+  job->flags &= (uint16_t) ~JOBSRV__JOB_UNREAD;
+  tails->n_unread--;
+  if (!(job->flags & JOBSRV__JOB_IN_REGISTRY))
+    jobsrv__tails_forgotten(job, job->end_server_seq);
+  jobsrv_job_unref(job);
 }
 
 /* Those that all tails have read, and those that are too many. */
@@ -119,9 +165,7 @@ static void let_go(jobsrv_t *srv) {
       return;
     jobsrv__queue_remove(link);
     put_in_order(&tails->read, log);
-    log->unread = 0;
-    tails->n_unread--;
-    jobsrv_job_unref(log->job); /* which may call the host */
+    no_longer_unread(tails, log->job); /* which may call the host */
     if (srv->narration == NULL)
       return;
   }
@@ -198,7 +242,6 @@ void jobsrv__tails_leave(jobsrv__log_t *log) {
   forget_missed_of(&log->logs->tails.all, log);
   forget_missed_of(&log->logs->tails.due, log);
   log->logs->tails.version++;
-  log->logs->n--;
 }
 
 uint64_t jobsrv__tail_missed(const jobsrv_tail_t *tail,
@@ -223,9 +266,12 @@ void jobsrv__tails_tell(jobsrv_t *srv) {
   jobsrv__tails_t *tails;
   jobsrv_tail_t *tail;
 
-  if (srv->narration == NULL || !jobsrv__logs(srv)->tails.has_news)
+  if (srv->narration == NULL)
     return;
   tails = &jobsrv__logs(srv)->tails;
+  tails->looks = LOOKS_A_TURN;
+  if (!tails->has_news)
+    return;
   tails->has_news = 0;
   tails->telling = 1;
   while ((tail = tails->all.next) != &tails->all) {
@@ -249,78 +295,12 @@ void jobsrv__tails_tell(jobsrv_t *srv) {
 
 /* ---- attaching ---- */
 
-static int grow_heap(jobsrv__logs_t *logs, size_t cap) {
-  jobsrv__tails_t *tails = &logs->tails;
-  jobsrv__next_t *heap;
-
-  if (cap <= tails->heap_cap)
-    return 0;
-  if (cap < 2 * tails->heap_cap)
-    cap = 2 * tails->heap_cap;
-  heap = jobsrv__malloc(&logs->srv->alloc, cap * sizeof(*heap));
-  if (heap == NULL)
-    return UV_ENOMEM;
-  if (tails->heap_n > 0)
-    memcpy(heap, tails->heap, tails->heap_n * sizeof(*heap));
-  jobsrv__free(&logs->srv->alloc, tails->heap);
-  tails->heap = heap;
-  tails->heap_cap = cap;
-  return 0;
-}
-
-int jobsrv__tails_reserve(jobsrv__logs_t *logs) {
-  return logs->tails.n > 0 ? grow_heap(logs, logs->n + 1) : 0;
-}
-
-/* Every job has a log from now on. */
-static int open_all(jobsrv_t *srv) {
-  jobsrv__queue_t *head = &srv->registry.all;
-
-  for (jobsrv__queue_t *link = head->next; link != head; link = link->next) {
-    jobsrv_job_t *job = JOBSRV__CONTAINER(link, jobsrv_job_t, in_all);
-    int err = job->seq > 0 ? jobsrv__log_open(job) : 0;
-
-    if (err != 0)
-      return err;
-  }
-  return 0;
-}
-
-/* The heap, sorted by taking from it, gives them their order. */
-static void put_all_in_order(jobsrv__logs_t *logs) {
-  jobsrv__tails_t *tails = &logs->tails;
-  jobsrv__queue_t *head = &logs->all;
-
-  while (jobsrv__queue_pop(&tails->read) != NULL ||
-         jobsrv__queue_pop(&tails->unread) != NULL)
-    ;
-  tails->heap_n = 0;
-  for (jobsrv__queue_t *link = head->next; link != head; link = link->next) {
-    jobsrv__log_t *log = JOBSRV__CONTAINER(link, jobsrv__log_t, in_all);
-
-    if (log->job->log == log)
-      tails->heap[tails->heap_n++] =
-          (jobsrv__next_t) { .number = jobsrv__tails_newest(log), .log = log };
-  }
-  jobsrv__tails_heapify(tails);
-  while (tails->heap_n > 0) {
-    jobsrv__log_t *log = tails->heap[0].log;
-
-    jobsrv__queue_push_back(log->unread ? &tails->unread : &tails->read,
-                            &log->in_tails);
-    tails->heap[0] = tails->heap[--tails->heap_n];
-    if (tails->heap_n > 0)
-      jobsrv__tails_sift(tails, 0);
-  }
-  tails->collector = NULL;
-}
-
 int jobsrv_tail_attach(jobsrv_tail_t *tail,
                        jobsrv_t *srv,
                        uint64_t server_after,
                        jobsrv_tail_cb notify) {
   jobsrv__logs_t *logs;
-  void *data = tail->data;
+  jobsrv_tail_t ours;
   int err;
 
   JOBSRV__ASSERT_LOOP(srv);
@@ -329,22 +309,19 @@ int jobsrv_tail_attach(jobsrv_tail_t *tail,
   if (server_after > srv->server_seq)
     return JOBSRV_EBADCURSOR;
   logs = jobsrv__logs(srv);
-  err = open_all(srv);
-  if (err == 0)
-    err = grow_heap(logs, logs->n + 1);
+  memset(&ours, 0, sizeof(ours));
+  ours.data = tail->data;
+  ours.hides = tail->hides;
+  ours.notify = notify;
+  ours.logs = logs;
+  ours.after = server_after;
+  /* who begins anew has not missed what was there before */
+  ours.gone = server_after > 0 ? logs->tails.forgotten : 0;
+  ours.flags = JOBSRV__TAIL_FRESH;
+  err = jobsrv__ahead_new(&ours);
   if (err != 0)
     return err;
-  if (logs->tails.n == 0)
-    put_all_in_order(logs);
-
-  memset(tail, 0, sizeof(*tail));
-  tail->data = data;
-  tail->notify = notify;
-  tail->logs = logs;
-  tail->after = server_after;
-  /* who begins anew has not missed what was there before */
-  tail->forgotten = server_after == 0 ? logs->tails.forgotten : 0;
-  tail->flags = JOBSRV__TAIL_FRESH;
+  *tail = ours;
   ring_add(&logs->tails.all, tail);
   logs->tails.n++;
   jobsrv__tails_wake(logs);
@@ -361,15 +338,9 @@ void jobsrv_tail_detach(jobsrv_tail_t *tail) {
   JOBSRV__ASSERT_LOOP(srv);
   ring_remove(tail);
   jobsrv__tail_forget_missed(tail);
-  if (logs->tails.collector == tail)
-    logs->tails.collector = NULL;
+  jobsrv__ahead_free(tail);
   tail->logs = NULL;
-  if (--logs->tails.n == 0) {
-    jobsrv__free(&srv->alloc, logs->tails.heap);
-    logs->tails.heap = NULL;
-    logs->tails.heap_cap = 0;
-    logs->tails.heap_n = 0;
-  }
+  logs->tails.n--;
   logs->tails.has_news = 1;
   jobsrv__turn_wanted(srv); /* what was kept for it is let go of */
 }
@@ -383,10 +354,10 @@ void jobsrv__tails_close(jobsrv__logs_t *logs) {
   while (tails->due.next != &tails->due)
     jobsrv_tail_detach(tails->due.next);
   while ((link = jobsrv__queue_pop(&tails->unread)) != NULL) {
-    jobsrv__log_t *log = jobsrv__tails_log(link);
+    jobsrv_job_t *job = jobsrv__tails_log(link)->job;
 
-    log->unread = 0;
+    job->flags &= (uint16_t) ~JOBSRV__JOB_UNREAD;
     tails->n_unread--;
-    jobsrv_job_unref(log->job);
+    jobsrv_job_unref(job);
   }
 }

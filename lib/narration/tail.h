@@ -11,14 +11,42 @@ enum {
   JOBSRV__TAIL_FRESH = 1 << 1 /* not looked at since it was attached */
 };
 
-/* What comes next in a log. */
+/* What comes next in a job, at the earliest. */
 typedef struct jobsrv__next_s {
   uint64_t number;
-  jobsrv__log_t *log;
+  uint32_t index; /* the job's, in the slab */
+} jobsrv__next_t;
+
+/* Where that is. */
+typedef struct jobsrv__place_s {
+  jobsrv__log_t *log;     /* NULL: it is not known */
   jobsrv__chunk_t *chunk; /* NULL: a gap or the end */
+  uint64_t number;
+  uint64_t version;       /* of all logs, that this is right for */
   uint32_t i;
   uint8_t is_end;
-} jobsrv__next_t;
+} jobsrv__place_t;
+
+typedef struct jobsrv__ahead_s jobsrv__ahead_t;
+
+/* What is ahead of a tail. */
+struct jobsrv__ahead_s {
+  jobsrv__next_t *heap;   /* each job that is unread up to the horizon, once */
+  size_t n;
+  size_t cap;
+  uint64_t horizon;
+  uint32_t walked;        /* jobs, while it is walking */
+  uint8_t is_walking;
+  uint8_t lacks;          /* there was no memory for all up to the newest */
+  jobsrv__place_t top;    /* of the heap */
+  jobsrv__next_t first[16]; /* what it has when there is no memory */
+};
+
+typedef enum {
+  JOBSRV__AHEAD_NONE,
+  JOBSRV__AHEAD_TOP,  /* is known */
+  JOBSRV__AHEAD_LATER /* enough was looked at in this turn */
+} jobsrv__look_t;
 
 static inline jobsrv__log_t *jobsrv__tails_log(jobsrv__queue_t *link) {
   return JOBSRV__CONTAINER(link, jobsrv__log_t, in_tails);
@@ -42,10 +70,19 @@ uint64_t jobsrv__tail_missed(const jobsrv_tail_t *tail,
                              const jobsrv__log_t *log);
 void jobsrv__tail_forget_missed(jobsrv_tail_t *tail);
 
-/* ---- tail_read.c ---- */
+/* ---- tail_ahead.c ---- */
 
-/* The heap, of which one has changed, or of which nothing is in order. */
-void jobsrv__tails_sift(jobsrv__tails_t *tails, size_t at);
-void jobsrv__tails_heapify(jobsrv__tails_t *tails);
+/* For a tail that has its number. Returns 0 or UV_ENOMEM. */
+int jobsrv__ahead_new(jobsrv_tail_t *tail);
+void jobsrv__ahead_free(jobsrv_tail_t *tail);
+
+/* Looks for what comes next: the same place until a log changes. */
+jobsrv__look_t jobsrv__ahead_look(jobsrv_tail_t *tail);
+
+/* That was read, and the tail has its number. */
+void jobsrv__ahead_step(jobsrv_tail_t *tail);
+
+/* All is read: gives memory back. */
+void jobsrv__ahead_rest(jobsrv_tail_t *tail);
 
 #endif /* JOBSRV_NARRATION_TAIL_H_ */
