@@ -45,11 +45,13 @@
  * `missed_to` for the events of a job that are not retained any more (from 1
  * when they went before the stream was opened: some of them may have been read
  * before); with `reason` "forgotten" alone when jobs are gone whose events were
- * not all read; with "restart" when the cursor is of another server object, and
- * all that is retained follows.
+ * not all read: which, and whether they were to be seen, nobody knows any more,
+ * but those that were known not to be are left out; with "restart" when the
+ * cursor is of another server object, and all that is retained follows.
  *
- * P/events begins, without a cursor, with the oldest event that is retained;
- * there are no records at its beginning, as P/jobs has them. It watches no job:
+ * P/events begins, without a cursor, with the oldest event that is retained,
+ * once all jobs were looked at, a few thousand in each turn of the loop; there
+ * are no records at its beginning, as P/jobs has them. It watches no job:
  * none starts, goes on or is cancelled for it, and max_streams_per_job does not
  * count it. When the server drains it ends behind the last job's end, with the
  * cursor to come back with: the next server answers that with a gap.
@@ -78,7 +80,8 @@ typedef struct jobsrv_sse_s jobsrv_sse_t;
 typedef enum {
   JOBSRV_SSE_LAG_GAP,  /* which events it has missed, and on it goes */
   JOBSRV_SSE_LAG_BREAK /* nothing: its stream ends without an `end`, and it
-                          learns of the gap when it comes back */
+                          learns of the gap when it comes back. Not for jobs
+                          that are gone, which may have been none of its */
 } jobsrv_sse_lag_t;
 
 /* In which header the proxies in front say whom they speak for. */

@@ -12,6 +12,10 @@ static void on_notify(jobsrv_tail_t *tail) {
     jobsrv__stream_told(tail->data);
 }
 
+static int on_hides(const jobsrv_tail_t *tail, const jobsrv_job_t *job) {
+  return jobsrv__all_hides(JOBSRV__CONTAINER(tail, jobsrv__all_t, tail), job);
+}
+
 static void discard(jobsrv_sse_t *sse, jobsrv__many_t *many) {
   jobsrv__many_detach(sse, many);
   jobsrv__many_free(sse->alloc, many, 0);
@@ -25,6 +29,8 @@ static jobsrv__many_t *many_new(jobsrv__request_t *request, uint64_t after) {
 
   if (many != NULL)
     many->all = jobsrv__zalloc(sse->alloc, sizeof(*many->all));
+  if (many != NULL && many->all != NULL)
+    many->all->tail.hides = on_hides;
   if (many != NULL && many->all != NULL &&
       jobsrv_tail_attach(&many->all->tail, sse->srv, after, on_notify) == 0) {
     jobsrv_stats(sse->srv, &stats);

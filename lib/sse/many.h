@@ -51,6 +51,9 @@ void jobsrv__many_put(const jobsrv__stream_t *stream,
 /* ---- stream_all.c ---- */
 
 int jobsrv__all_send(jobsrv__stream_t *stream, size_t *share);
+/* 1 when it is known that a job is not for who watches. */
+int jobsrv__all_hides(const jobsrv__all_t *all, const jobsrv_job_t *job);
+
 void jobsrv__all_free(const jobsrv_alloc_t *alloc, jobsrv__all_t *all);
 
 /* ---- many_open.c ---- */

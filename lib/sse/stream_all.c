@@ -63,6 +63,13 @@ static void keep_decision(jobsrv__all_t *all,
                             (unsigned int) shown;
 }
 
+int jobsrv__all_hides(const jobsrv__all_t *all, const jobsrv_job_t *job) {
+  jobsrv_job_info_t info = { .size = sizeof(info) };
+
+  jobsrv_job_info(job, &info);
+  return info.is_private || find_decision(all, job) == HIDDEN;
+}
+
 /* Without a hook nobody is called, so that it can be known at once. */
 static int decision_of(jobsrv__stream_t *stream, jobsrv_job_t *job) {
   jobsrv__all_t *all = stream->many->all;
@@ -105,9 +112,21 @@ typedef enum {
   LAGS
 } outcome_t;
 
-static int lags(const jobsrv__stream_t *stream, const jobsrv_view_t *gap) {
-  return stream->view.lag == JOBSRV_SSE_LAG_BREAK &&
+/* Whose jobs they were that have gone with their events nobody knows: whoever
+   may not see them is not to be cut for them. */
+static int lags(const jobsrv__stream_t *stream,
+                const jobsrv_job_t *job,
+                const jobsrv_view_t *gap) {
+  return job != NULL && stream->view.lag == JOBSRV_SSE_LAG_BREAK &&
          gap->server_seq > stream->many->all->opened_at;
+}
+
+/* The tail has nothing: it has read all, or looks for it for some turns. */
+static int is_all_read(const jobsrv__stream_t *stream) {
+  jobsrv_stats_t stats = { .size = sizeof(stats) };
+
+  jobsrv_stats(stream->sse->srv, &stats);
+  return jobsrv__stream_after(stream) >= stats.events;
 }
 
 static void charge(size_t *share, size_t cost) {
@@ -134,7 +153,7 @@ static outcome_t render(jobsrv__stream_t *stream,
       return ASK;
     charge(share, HIDING_COSTS);
     if (decision == SHOWN) {
-      if (what == JOBSRV_READ_GAP && lags(stream, &gap))
+      if (what == JOBSRV_READ_GAP && lags(stream, *job, &gap))
         return LAGS;
       jobsrv__many_put(stream, *job, what, &entry, &gap, buf);
       charge(share, what == JOBSRV_READ_EVENTS ? entry.json_len : 0);
@@ -188,7 +207,7 @@ static int send_one(jobsrv__stream_t *stream, size_t *share) {
   if (outcome == LAGS)
     return jobsrv__stream_break(stream, JOBSRV__STREAM_LAGGED);
   if (outcome == ALL_READ)
-    return stream->sse->is_finishing
+    return stream->sse->is_finishing && is_all_read(stream)
                ? jobsrv__stream_break(stream, JOBSRV__STREAM_CLOSED)
                : 0;
   return 1;

@@ -82,6 +82,50 @@ static const char *naming(jobsrv_job_t *const *jobs, const char *more) {
   return path;
 }
 
+/* ---- jobs that go ---- */
+
+/* Twice as many as are kept for who does not read. */
+static void end_many(int is_private) {
+  jobsrv_spec_t spec;
+  jobsrv_job_t *job;
+
+  jobsrv_spec_init(&spec);
+  spec.is_private = is_private;
+  for (int i = 0; i < 2048; i++) {
+    assert_ok(jobsrv_begin(w.f.srv, &spec, &job));
+    assert_ok(jobsrv_job_complete(job, NULL, 0));
+    if (i % 64 == 0)
+      run_turns(&w.f.loop, 1);
+  }
+  run_turns(&w.f.loop, 4);
+}
+
+static void what_may_be_of_others_cuts_nobody(void **state) {
+  jobsrv_memory_t *client;
+  jobsrv_job_t *job;
+
+  (void) state;
+  w.f.options.max_retained = 1;
+  world_open(&w);
+  client = ask_for("/v1/events?lag=break", SIZE_MAX);
+  for (int is_private = 1; is_private >= 0; is_private--) {
+    take(client);
+    jobsrv_memory_window(client, 0);
+    job = fixture_begin(&w.f); /* it is not read any more */
+    run_turns(&w.f.loop, 2);
+    end_many(is_private);
+    jobsrv_memory_window(client, SIZE_MAX);
+    run_turns(&w.f.loop, 20);
+    assert_ok(jobsrv_narrate(job, "say", "still there %d", is_private));
+    run_turns(&w.f.loop, 4);
+    take(client);
+    assert_int_equal(count("\"reason\":\"forgotten\""), !is_private);
+    assert_int_equal(count("event: gap"), !is_private);
+    assert_int_equal(count("still there"), 2 - is_private);
+  }
+  jobsrv_memory_free(client);
+}
+
 /* ---- who reads slowly ---- */
 
 /*
@@ -358,6 +402,7 @@ static const struct CMUnitTest tests[] = {
   CASE(a_hook_may_tell_and_end_what_it_is_asked_about),
   CASE(a_hook_may_close_the_server),
   CASE(threads_may_tell_while_many_are_read),
+  CASE(what_may_be_of_others_cuts_nobody),
 };
 
 RUN(tests);
