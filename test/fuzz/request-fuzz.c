@@ -2,9 +2,10 @@
 
 /*
  * The bytes of a connection against a whole server, twice: at once, and in
- * pieces. Both are answered alike, each request once and in its order, to the
- * letter of HTTP; nothing is read behind an answer that closes, and in the end
- * the connection is closed and nothing is left of it.
+ * pieces to a client that may read slowly. Both are answered alike, each request
+ * once and in its order, to the letter of HTTP; nothing is read behind an answer
+ * that closes, and in the end the connection is closed and nothing is left of
+ * it.
  *
  * "@0" to "@6" in the input stand for the ids of the jobs that there are, "@b"
  * for the boot.
@@ -67,18 +68,31 @@ static size_t next_piece(unsigned int *roll, unsigned int step) {
   return 1 + (*roll >> 16) % 48;
 }
 
+/* Who sends in pieces may read in pieces too, and not before the next is sent:
+   what is owed, or streamed, waits for room as more comes in. */
+static void read_some(jobsrv_memory_t *client, unsigned int roll) {
+  static const size_t windows[] = { SIZE_MAX, 0, 1, 7, 40, 170, 600, 5000 };
+
+  jobsrv_memory_window(client, windows[roll / 32 % 8]);
+}
+
 static void feed(side_t *side, jobsrv_memory_t *client, const char *data,
-                 size_t len, unsigned int step, unsigned int roll) {
+                 size_t len, unsigned int step, unsigned int first_roll) {
+  unsigned int roll = first_roll;
+
   for (size_t at = 0; at < len;) {
     size_t n = step == UINT32_MAX ? len : next_piece(&roll, step);
 
     n = n < len - at ? n : len - at;
     if (jobsrv_memory_feed(client, data + at, n) != 0)
       break; /* it has closed */
-    if (step != UINT32_MAX)
+    if (step != UINT32_MAX) {
+      read_some(client, first_roll);
       jobsrv_run_turns(&side->served.loop, 1 + (roll & 1));
+    }
     at += n;
   }
+  jobsrv_memory_window(client, SIZE_MAX);
   served_settle(&side->served, client);
 }
 
