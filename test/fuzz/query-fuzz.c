@@ -3,10 +3,11 @@
 /*
  * What a target is taken apart into: percent-coding and parameters against a
  * reader that decodes all of it first, and routes against one that compares
- * lists of segments.
+ * lists of segments. The same bytes as a list of those that proxies speak for.
  */
 
 #include "fuzz.h"
+#include "proxied.h"
 
 #include "base/alloc.h"
 #include "sse/route_table.h"
@@ -354,6 +355,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) &&
                      memchr(text, '\0', in.n) == NULL; i++)
     check_query(text, in.n, names[i], cap);
+  if (memchr(text, '\0', in.n) == NULL && memchr(text, '\n', in.n) == NULL &&
+      memchr(text, '\r', in.n) == NULL)
+    proxied_check(text, in.n, cap % 2 != 0);
   free(text);
   return 0;
 }
