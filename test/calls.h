@@ -19,6 +19,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -82,6 +83,11 @@ CALLS_FAIL(int, setsockopt, (int, int, int, const void *, socklen_t),
 CALLS_FAIL(int, getsockopt, (int, int, int, void *, socklen_t *),
            (fd, level, name, value, len), (errno = ENOBUFS, -1), int fd,
            int level, int name, void *value, socklen_t *len)
+CALLS_FAIL(int, getsockname, (int, struct sockaddr *, socklen_t *),
+           (fd, address, len), (errno = ENOBUFS, -1), int fd,
+           struct sockaddr *address, socklen_t *len)
+CALLS_FAIL(ssize_t, getrandom, (void *, size_t, unsigned int), (to, len, flags),
+           (errno = EIO, -1), void *to, size_t len, unsigned int flags)
 CALLS_FAIL(int, fchmod, (int, mode_t), (fd, mode), (errno = EIO, -1), int fd,
            mode_t mode)
 CALLS_FAIL(int, chmod, (const char *, mode_t), (path, mode), (errno = EIO, -1),

@@ -134,8 +134,6 @@ int jobsrv__after_plan(jobsrv_job_t *job, const jobsrv_spec_t *spec) {
 
   if (spec->nafter == 0 && !spec->after_any_end)
     return 0;
-  if (spec->nafter > MAX_AFTER)
-    return JOBSRV_ETOOBIG;
   after = after_of(job);
   if (after == NULL)
     return UV_ENOMEM;

@@ -338,13 +338,6 @@ void jobsrvd_programs_free(jobsrvd_program_t *list) {
   }
 }
 
-int jobsrvd_programs_have(const jobsrvd_program_t *list, const char *name) {
-  for (; list != NULL; list = list->next)
-    if (strcmp(list->name, name) == 0)
-      return 1;
-  return 0;
-}
-
 /* ---- at work ---- */
 
 static const jobsrvd_member_t *find_member(const jobsrvd_program_t *program,

@@ -21,7 +21,4 @@ void jobsrvd_programs_free(jobsrvd_program_t *list);
 /* Registers all of them; they have to outlive the server. */
 int jobsrvd_programs_add(jobsrv_t *srv, jobsrvd_program_t *list);
 
-/* 1 if there is one of this name. */
-int jobsrvd_programs_have(const jobsrvd_program_t *list, const char *name);
-
 #endif /* JOBSRVD_PROGRAM_H */

@@ -131,6 +131,28 @@ static void a_signal_has_its_name(void **state) {
   child_close(&child);
 }
 
+static void every_signal_has_its_name(void **state) {
+  static const char *const names[] = {
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "SEGV",
+    "USR2", "PIPE", "ALRM", "TERM", "XCPU", "XFSZ", "SYS", "VTALRM", "PROF",
+    "34" /* or its number */
+  };
+  char script[60];
+  char part[60];
+
+  (void) state;
+  for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    child_t child = { .output = JOBSRV_OUTPUT_AUTO };
+
+    snprintf(script, sizeof(script), "ulimit -c 0; kill -%s $$", names[i]);
+    child_run(&child, script, JOBSRV_DEBUG);
+    snprintf(part, sizeof(part), "\"process\":{\"signal\":\"SIG%s\"}",
+             names[i]);
+    assert_record(&child, part);
+    child_close(&child);
+  }
+}
+
 static int is_running_a_process(void *data) {
   return jobsrv_job_pid(data) > 0;
 }
@@ -252,6 +274,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(its_life_is_told_around_its_lines),
   cmocka_unit_test(under_the_level_its_life_is_not_told),
   cmocka_unit_test(a_signal_has_its_name),
+  cmocka_unit_test(every_signal_has_its_name),
   cmocka_unit_test(one_that_was_cancelled_says_how_it_went_too),
   cmocka_unit_test(each_pipe_keeps_its_order_and_lines_stay_whole),
   cmocka_unit_test(a_last_line_without_an_end_is_read),
