@@ -172,6 +172,10 @@ static inline void seen_exited(jobsrv_job_t *job, uint64_t duration_ns) {
   assert_int_equal(jobsrv_job_pid(job), 0);
 }
 
+static inline void seen_expired(jobsrv_job_t *job) {
+  assert_true(jobsrv__job_ended(job));
+}
+
 static inline void seen_nothing(jobsrv_t *srv) {
   (void) srv;
 }
@@ -186,6 +190,7 @@ static void seen_range(const jobsrv_job_t *job,
 static const jobsrv__observer_t seen = {
   .transition = seen_transition,
   .ended = seen_ended,
+  .expired = seen_expired,
   .gone = seen_gone,
   .enter = seen_enter,
   .leave = seen_leave,
