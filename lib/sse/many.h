@@ -48,6 +48,9 @@ void jobsrv__many_put(const jobsrv__stream_t *stream,
                       const jobsrv_view_t *gap,
                       jobsrv__buf_t *buf);
 
+/* Takes the cost of an event off the share of a turn. */
+void jobsrv__many_charge(size_t *share, size_t read, size_t rendered);
+
 /* ---- stream_all.c ---- */
 
 int jobsrv__all_send(jobsrv__stream_t *stream, size_t *share);

@@ -129,10 +129,6 @@ static int is_all_read(const jobsrv__stream_t *stream) {
   return jobsrv__stream_after(stream) >= stats.events;
 }
 
-static void charge(size_t *share, size_t cost) {
-  *share -= cost < *share ? cost : *share;
-}
-
 /* Renders what comes next, without calling the host. */
 static outcome_t render(jobsrv__stream_t *stream,
                         jobsrv__buf_t *buf,
@@ -142,6 +138,7 @@ static outcome_t render(jobsrv__stream_t *stream,
   jobsrv_entry_t entry;
   jobsrv_read_t what;
   jobsrv_view_t gap;
+  size_t before;
   int decision;
 
   while (*share > 0 && buf->len < BATCH && !buf->failed) {
@@ -151,12 +148,15 @@ static outcome_t render(jobsrv__stream_t *stream,
     decision = *job != NULL ? decision_of(stream, *job) : SHOWN;
     if (decision == UNDECIDED)
       return ASK;
-    charge(share, HIDING_COSTS);
+    jobsrv__many_charge(share, HIDING_COSTS, 0);
     if (decision == SHOWN) {
       if (what == JOBSRV_READ_GAP && lags(stream, *job, &gap))
         return LAGS;
+      before = buf->len;
       jobsrv__many_put(stream, *job, what, &entry, &gap, buf);
-      charge(share, what == JOBSRV_READ_EVENTS ? entry.json_len : 0);
+      jobsrv__many_charge(share,
+                          what == JOBSRV_READ_EVENTS ? entry.json_len : 0,
+                          buf->len - before);
     }
     jobsrv_tail_advance(&all->tail);
   }
@@ -190,7 +190,7 @@ static int send_one(jobsrv__stream_t *stream, size_t *share) {
 
   jobsrv__buf_reset(buf);
   while ((outcome = render(stream, buf, share, &job)) == ASK) {
-    charge(share, ASKING_COSTS);
+    jobsrv__many_charge(share, ASKING_COSTS, 0);
     if (!ask_about(stream, buf, job))
       return 0;
   }

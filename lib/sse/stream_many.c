@@ -134,17 +134,26 @@ static void put_opening(const jobsrv__stream_t *stream, jobsrv__buf_t *buf) {
   (void) jobsrv__buf_append(buf, scratch, len);
 }
 
+/* What was read costs, or what it is rendered as, if that is more. */
+void jobsrv__many_charge(size_t *share, size_t read, size_t rendered) {
+  size_t cost = read > rendered ? read : rendered;
+
+  *share -= cost < *share ? cost : *share;
+}
+
 /* Renders what comes next. Returns 1 when the stream is to break off. */
 static int render(jobsrv__stream_t *stream,
                   jobsrv__buf_t *buf,
                   size_t *share) {
   jobsrv__many_t *many = stream->many;
   jobsrv__source_t *source;
-  size_t cost;
+  size_t before;
 
   while (*share > 0 && buf->len < BATCH && !buf->failed) {
+    before = buf->len;
     if (many->opened < many->n) {
       put_opening(stream, buf);
+      jobsrv__many_charge(share, 0, buf->len - before);
       continue;
     }
     source = lowest(many);
@@ -154,8 +163,9 @@ static int render(jobsrv__stream_t *stream,
       return 1;
     jobsrv__many_put(stream, source->job, (jobsrv_read_t) source->what,
                      &source->entry, &source->gap, buf);
-    cost = source->what == JOBSRV_READ_EVENTS ? source->entry.json_len : 1;
-    *share -= cost < *share ? cost : *share;
+    jobsrv__many_charge(
+        share, source->what == JOBSRV_READ_EVENTS ? source->entry.json_len : 1,
+        buf->len - before);
     if (place_of(source) != 0)
       many->after = place_of(source);
     source->is_done = source->what == JOBSRV_READ_END;

@@ -34,7 +34,7 @@ static int teardown(void **state) {
 
 static jobsrv_memory_t *ask_for(const char *path, size_t window) {
   jobsrv_memory_t *client;
-  char text[800];
+  char text[4000];
 
   assert_ok(jobsrv_memory_open(&client, w.sse));
   jobsrv_memory_window(client, window);
@@ -80,6 +80,58 @@ static const char *naming(jobsrv_job_t *const *jobs, const char *more) {
                              i > 0 ? "," : "", jobsrv_job_id(jobs[i], id));
   snprintf(path + len, sizeof(path) - len, "%s", more);
   return path;
+}
+
+/* ---- what a turn may cost ---- */
+
+enum { LARGE = 60 };
+
+/* Records are rendered by the dozen; each is a part of the turn's share. */
+static void records_take_turns(const char *path) {
+  static char result[15 * 1024];
+  char line[3000] = "";
+  char id[JOBSRV_ID_SIZE];
+  jobsrv_memory_t *client;
+  uint64_t before;
+  uint64_t most = 0;
+  uint64_t sent;
+  size_t len = (size_t) snprintf(line, sizeof(line), "%s", path);
+
+  world_open(&w);
+  memset(result, '1', sizeof(result));
+  result[0] = result[sizeof(result) - 1] = '"';
+  for (int i = 0; i < LARGE; i++) {
+    jobsrv_job_t *job = fixture_begin(&w.f);
+
+    assert_ok(jobsrv_job_complete(job, result, sizeof(result)));
+    if (strchr(path, '=') != NULL)
+      len += (size_t) snprintf(line + len, sizeof(line) - len, "%s%s",
+                               i > 0 ? "," : "", jobsrv_job_id(job, id));
+  }
+  run_turns(&w.f.loop, 4);
+  before = world_stats(&w).bytes_sent;
+  client = ask_for(line, 0);
+  jobsrv_memory_window(client, SIZE_MAX);
+  for (int i = 0; i < 40; i++) {
+    run_turns(&w.f.loop, 1);
+    sent = world_stats(&w).bytes_sent - before;
+    before += sent;
+    most = sent > most ? sent : most;
+  }
+  take(client);
+  assert_int_equal(count("event: end\n"), LARGE);
+  assert_in_range(most, 128 * 1024, (256 + 48) * 1024);
+  jobsrv_memory_free(client);
+}
+
+static void records_of_all_take_turns(void **state) {
+  (void) state;
+  records_take_turns("/v1/events");
+}
+
+static void records_of_many_take_turns(void **state) {
+  (void) state;
+  records_take_turns("/v1/stream?jobs=");
 }
 
 /* ---- jobs that go ---- */
@@ -403,6 +455,8 @@ static const struct CMUnitTest tests[] = {
   CASE(a_hook_may_close_the_server),
   CASE(threads_may_tell_while_many_are_read),
   CASE(what_may_be_of_others_cuts_nobody),
+  CASE(records_of_all_take_turns),
+  CASE(records_of_many_take_turns),
 };
 
 RUN(tests);
