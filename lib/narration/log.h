@@ -29,6 +29,7 @@ typedef struct jobsrv__tails_s {
   size_t n_unread;
   jobsrv__queue_t progressed; /* by tick */
   uint64_t tick;
+  uint64_t progress_version;  /* of that queue */
   uint64_t forgotten;         /* highest number of what has gone unread */
   uint64_t version;           /* of all logs: what was found is of one */
   uint32_t looks;             /* at jobs, that are left in this turn */

@@ -102,6 +102,7 @@ void jobsrv__tails_progress(jobsrv__log_t *log) {
   jobsrv__tails_t *tails = &log->logs->tails;
 
   jobsrv__queue_remove(&log->progress->in_tails);
+  tails->progress_version++;
   log->progress->tick = ++tails->tick;
   jobsrv__queue_push_back(&tails->progressed, &log->progress->in_tails);
   if (tails->n > 0)
@@ -242,6 +243,7 @@ void jobsrv__tails_leave(jobsrv__log_t *log) {
   forget_missed_of(&log->logs->tails.all, log);
   forget_missed_of(&log->logs->tails.due, log);
   log->logs->tails.version++;
+  log->logs->tails.progress_version++;
 }
 
 uint64_t jobsrv__tail_missed(const jobsrv_tail_t *tail,

@@ -39,6 +39,8 @@ struct jobsrv__ahead_s {
   uint8_t is_walking;
   uint8_t lacks;          /* there was no memory for all up to the newest */
   jobsrv__place_t top;    /* of the heap */
+  jobsrv__queue_t *progress; /* the first that is unread; NULL: not known */
+  uint64_t progress_version; /* that this is right for */
   jobsrv__next_t first[16]; /* what it has when there is no memory */
 };
 

@@ -14,6 +14,10 @@ enum {
 
 /* ---- progress ---- */
 
+static jobsrv__progress_state_t *progress_of(jobsrv__queue_t *link) {
+  return JOBSRV__CONTAINER(link, jobsrv__progress_state_t, in_tails);
+}
+
 static int has_progress(const jobsrv_tail_t *tail, const jobsrv__log_t *log) {
   return log->progress != NULL && log->progress->tick > tail->progress_after;
 }
@@ -32,21 +36,36 @@ static int fill_progress(jobsrv__log_t *log, jobsrv_entry_t *entry) {
   return 1;
 }
 
+/*
+ * The first that was told since, or the queue's head. Found from the newest on,
+ * which is near for who has read; and known for as long as none is told anew.
+ */
+static jobsrv__queue_t *first_progress(const jobsrv_tail_t *tail) {
+  jobsrv__tails_t *tails = &tail->logs->tails;
+  jobsrv__queue_t *head = &tails->progressed;
+  jobsrv__queue_t *link = head;
+
+  if (tail->ahead->progress != NULL &&
+      tail->ahead->progress_version == tails->progress_version)
+    return tail->ahead->progress;
+  while (link->prev != head && progress_of(link->prev)->tick >
+                                   tail->progress_after)
+    link = link->prev;
+  return link;
+}
+
 /* Of all that have told of theirs since, the one that did so first. */
 static jobsrv_read_t peek_progress(jobsrv_tail_t *tail,
                                    jobsrv_job_t **job,
                                    jobsrv_entry_t *entry) {
   jobsrv__tails_t *tails = &tail->logs->tails;
   jobsrv__queue_t *head = &tails->progressed;
-  jobsrv__queue_t *link = head;
-  jobsrv__progress_state_t *progress;
 
-  while (link->prev != head &&
-         JOBSRV__CONTAINER(link->prev, jobsrv__progress_state_t, in_tails)
-                 ->tick > tail->progress_after)
-    link = link->prev;
-  for (; link != head; link = link->next) {
-    progress = JOBSRV__CONTAINER(link, jobsrv__progress_state_t, in_tails);
+  tail->ahead->progress = first_progress(tail);
+  tail->ahead->progress_version = tails->progress_version;
+  while (tail->ahead->progress != head) {
+    jobsrv__progress_state_t *progress = progress_of(tail->ahead->progress);
+
     tail->number = progress->tick;
     if (!jobsrv__job_ended(progress->log->job) &&
         fill_progress(progress->log, entry)) {
@@ -54,9 +73,19 @@ static jobsrv_read_t peek_progress(jobsrv_tail_t *tail,
       tail->what = JOBSRV_READ_PROGRESS;
       return JOBSRV_READ_PROGRESS;
     }
+    tail->ahead->progress = tail->ahead->progress->next;
   }
   tail->progress_after = tails->tick;
   return JOBSRV_READ_NOTHING;
+}
+
+/* Behind the one that was peeked, if that is where it was. */
+static void step_progress(jobsrv_tail_t *tail) {
+  jobsrv__ahead_t *ahead = tail->ahead;
+
+  tail->progress_after = tail->number;
+  if (ahead->progress_version == tail->logs->tails.progress_version)
+    ahead->progress = ahead->progress->next;
 }
 
 /* ---- reading ---- */
@@ -160,7 +189,7 @@ void jobsrv_tail_advance(jobsrv_tail_t *tail) {
     jobsrv__ahead_step(tail);
     break;
   case JOBSRV_READ_PROGRESS:
-    tail->progress_after = tail->number;
+    step_progress(tail);
     break;
   case LAST_PROGRESS:
     tail->ending = tail->number;

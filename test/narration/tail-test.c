@@ -391,6 +391,45 @@ static void progress_is_the_newest_of_each_behind_what_is_told(void **state) {
   world_close(&world);
 }
 
+static void progress_may_go_on_while_it_is_read(void **state) {
+  jobsrv_tail_t tail = { 0 };
+  jobsrv_job_t *jobs[4];
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  for (int i = 0; i < 4; i++)
+    jobs[i] = begin_job(&world);
+  assert_ok(jobsrv_tail_attach(&tail, world.srv, 8, NULL));
+  for (int i = 0; i < 4; i++)
+    report(jobs[i], i + 1);
+  assert_int_equal(next(&tail), JOBSRV_READ_PROGRESS);
+  assert_ptr_equal(job, jobs[0]);
+  assert_int_equal(peek(&tail), JOBSRV_READ_PROGRESS);
+  assert_ptr_equal(job, jobs[1]);
+  world_pass(&world, 200);
+  report(jobs[0], 50); /* behind all others, once more */
+  report(jobs[1], 60); /* and this while it was looked at */
+  jobsrv_tail_advance(&tail);
+  assert_int_equal(next(&tail), JOBSRV_READ_PROGRESS);
+  assert_ptr_equal(job, jobs[2]);
+  assert_ok(jobsrv_job_complete(jobs[3], NULL, 0));
+  assert_int_equal(next(&tail), JOBSRV_READ_PROGRESS);
+  assert_ptr_equal(job, jobs[3]); /* its last, before its end */
+  assert_int_equal(next(&tail), JOBSRV_READ_END);
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(next(&tail), JOBSRV_READ_PROGRESS);
+    assert_ptr_equal(job, jobs[i]);
+  }
+  assert_int_equal(next(&tail), JOBSRV_READ_NOTHING);
+  report(jobs[2], 70);
+  assert_int_equal(next(&tail), JOBSRV_READ_PROGRESS);
+  assert_ptr_equal(job, jobs[2]);
+  assert_int_equal(next(&tail), JOBSRV_READ_NOTHING);
+  jobsrv_tail_detach(&tail);
+  world_close(&world);
+}
+
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(what_all_jobs_tell_comes_in_the_order_of_the_server),
   cmocka_unit_test(it_begins_behind_any_number),
@@ -402,6 +441,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(only_so_much_is_kept_for_who_does_not_read),
   cmocka_unit_test(where_it_was_is_forgotten_with_the_job),
   cmocka_unit_test(who_has_gone_is_not_kept_by_anybody),
+  cmocka_unit_test(progress_may_go_on_while_it_is_read),
   cmocka_unit_test(progress_is_the_newest_of_each_behind_what_is_told),
 };
 
