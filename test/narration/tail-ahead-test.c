@@ -84,6 +84,36 @@ static void all_jobs_are_looked_at_over_turns(void **state) {
   world_close(&world);
 }
 
+static void those_that_go_all_at_once_take_turns(void **state) {
+  enum { GOING = 5000 };
+  jobsrv_tail_t tail = { 0 };
+  jobsrv_job_t *one;
+  world_t world;
+
+  (void) state;
+  world_init(&world);
+  world.options.max_retained = GOING;
+  world.options.retain_ms = 1000;
+  world_start(&world);
+  for (int i = 0; i < GOING; i++) {
+    one = begin_job(&world);
+    assert_ok(jobsrv_job_complete(one, NULL, 0));
+  }
+  assert_ok(jobsrv_tail_attach(&tail, world.srv, 0, NULL));
+  jobsrv__logs(world.srv)->tails.looks = 100 * GOING;
+  assert_int_equal(next(&tail), JOBSRV_READ_EVENTS);
+  world_pass(&world, 2000);
+  assert_int_equal(next(&tail), JOBSRV_READ_NOTHING);
+  assert_true(jobsrv_tail_after(&tail) < newest(&world));
+  assert_int_equal(next(&tail), JOBSRV_READ_GAP); /* of all of them */
+  assert_null(job);
+  assert_int_equal(gap.server_seq, newest(&world));
+  assert_int_equal(next(&tail), JOBSRV_READ_NOTHING);
+  assert_int_equal(jobsrv_tail_after(&tail), newest(&world));
+  jobsrv_tail_detach(&tail);
+  world_close(&world);
+}
+
 /* ---- without memory ---- */
 
 static void without_memory_what_is_ahead_is_found_in_parts(void **state) {
@@ -331,6 +361,7 @@ static void jobs_that_are_hidden_go_untold(void **state) {
 
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(all_jobs_are_looked_at_over_turns),
+  cmocka_unit_test(those_that_go_all_at_once_take_turns),
   cmocka_unit_test(without_memory_what_is_ahead_is_found_in_parts),
   cmocka_unit_test(jobs_may_do_anything_while_it_looks),
   cmocka_unit_test(jobs_that_are_hidden_go_untold),
