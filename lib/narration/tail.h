@@ -11,10 +11,13 @@ enum {
   JOBSRV__TAIL_FRESH = 1 << 1 /* not looked at since it was attached */
 };
 
-/* What comes next in a job, at the earliest. */
+/* What comes next in a job, at the earliest; and where, if that is known. */
 typedef struct jobsrv__next_s {
   uint64_t number;
-  uint32_t index; /* the job's, in the slab */
+  uint64_t version;       /* of all logs, that the place is right for */
+  jobsrv__chunk_t *chunk; /* NULL: it is not known */
+  uint32_t i;
+  uint32_t index;         /* the job's, in the slab */
 } jobsrv__next_t;
 
 /* Where that is. */

@@ -114,7 +114,7 @@ static void pop(jobsrv__ahead_t *ahead) {
 }
 
 static int grow(const jobsrv_alloc_t *alloc, jobsrv__ahead_t *ahead) {
-  size_t cap = 4 * ahead->cap;
+  size_t cap = 2 * ahead->cap;
   jobsrv__next_t *heap = jobsrv__malloc(alloc, cap * sizeof(*heap));
 
   if (heap == NULL)
@@ -144,12 +144,24 @@ static void leave_one_out(jobsrv__ahead_t *ahead, jobsrv__next_t next) {
   ahead->horizon = number - 1;
 }
 
-static void push(jobsrv_tail_t *tail, uint64_t number, uint32_t index) {
-  jobsrv__ahead_t *ahead = tail->ahead;
-  jobsrv__next_t next = { .number = number, .index = index };
+static void put_place(const jobsrv_tail_t *tail,
+                      const jobsrv__place_t *place,
+                      jobsrv__next_t *next) {
+  next->number = place->number;
+  next->version = tail->logs->tails.version;
+  next->chunk = place->chunk;
+  next->i = place->i;
+}
 
-  if (number > ahead->horizon)
+static void push(jobsrv_tail_t *tail,
+                 const jobsrv__place_t *place,
+                 uint32_t index) {
+  jobsrv__ahead_t *ahead = tail->ahead;
+  jobsrv__next_t next = { .index = index };
+
+  if (place->number > ahead->horizon)
     return;
+  put_place(tail, place, &next);
   if (ahead->n == ahead->cap && !grow(&tail->logs->srv->alloc, ahead)) {
     leave_one_out(ahead, next);
     return;
@@ -208,7 +220,7 @@ static int walk(jobsrv_tail_t *tail) {
     ahead->walked++;
     if (is_there(job) && open_log(tail, job) &&
         find_next(job->log, tail->after, &place))
-      push(tail, place.number, job->index);
+      push(tail, &place, job->index);
   }
   ahead->is_walking = 0;
   return 1;
@@ -227,7 +239,7 @@ static int scan_from(jobsrv_tail_t *tail, jobsrv__queue_t *head, int *left) {
     if ((*left)-- == 0)
       return 0;
     if (is_there(log->job) && find_next(log, tail->after, &place))
-      push(tail, place.number, log->job->index);
+      push(tail, &place, log->job->index);
   }
   return 1;
 }
@@ -254,29 +266,48 @@ static void look_beyond(jobsrv_tail_t *tail) {
 
 /* ---- for who reads ---- */
 
+/* Returns 0 when the job that is next has nothing, or is not there any more. */
+static int find_place(const jobsrv_tail_t *tail,
+                      const jobsrv__next_t *next,
+                      jobsrv__place_t *place) {
+  jobsrv__log_t *log = log_at(tail->logs->srv, next->index);
+
+  if (log == NULL)
+    return 0;
+  if (next->chunk == NULL || next->version != tail->logs->tails.version)
+    return find_next(log, tail->after, place);
+  *place = (jobsrv__place_t) {
+    .log = log,
+    .chunk = next->chunk,
+    .number = next->number,
+    .i = next->i,
+  };
+  return 1;
+}
+
 /* Numbers in the heap are low enough, not right: logs change. */
 static jobsrv__look_t find_top(jobsrv_tail_t *tail) {
-  const jobsrv_t *srv = tail->logs->srv;
   jobsrv__ahead_t *ahead = tail->ahead;
+  jobsrv__next_t *next = ahead->heap;
   jobsrv__place_t *top = &ahead->top;
+  uint64_t number;
   int left = TOPS_MOST;
 
   if (top->log != NULL && top->version == tail->logs->tails.version)
     return JOBSRV__AHEAD_TOP;
-  while (ahead->n > 0 && ahead->heap[0].number <= ahead->horizon) {
-    jobsrv__log_t *log = log_at(srv, ahead->heap[0].index);
-
+  while (ahead->n > 0 && next->number <= ahead->horizon) {
     if (left-- == 0)
       break;
-    if (log == NULL || !find_next(log, tail->after, top)) {
+    if (!find_place(tail, next, top)) {
       pop(ahead);
-    } else if (top->number != ahead->heap[0].number) {
-      ahead->heap[0].number = top->number;
-      sift_down(ahead);
-    } else {
-      top->version = tail->logs->tails.version;
-      return JOBSRV__AHEAD_TOP;
+      continue;
     }
+    number = next->number;
+    put_place(tail, top, next);
+    top->version = next->version;
+    if (top->number == number)
+      return JOBSRV__AHEAD_TOP;
+    sift_down(ahead);
   }
   top->log = NULL;
   return left < 0 ? JOBSRV__AHEAD_LATER : JOBSRV__AHEAD_NONE;
@@ -318,7 +349,7 @@ void jobsrv__ahead_step(jobsrv_tail_t *tail) {
     pop(ahead);
     return;
   }
-  ahead->heap[0].number = top->number;
+  put_place(tail, top, ahead->heap);
   sift_down(ahead);
   if (ahead->heap[0].number != top->number)
     top->log = NULL;
