@@ -145,9 +145,12 @@ static jobsrv_sse_verdict_t go_on(jobsrv__request_t *request) {
 
 jobsrv_sse_verdict_t jobsrv__route_head(jobsrv__request_t *request) {
   jobsrv__found_t found = jobsrv__routes_find(request);
+  const jobsrv__route_t *route =
+      found.route != NULL ? found.route : found.any;
 
   request->route = found.route;
-  request->is_open = found.any != NULL && found.any->is_open;
+  /* each method by itself; for one that there is not, that of the path */
+  request->is_open = route != NULL && route->is_open;
   return go_on(request);
 }
 

@@ -379,6 +379,31 @@ static void an_open_route_asks_for_no_token(void **state) {
                    200);
 }
 
+static void open_is_each_method_by_itself(void **state) {
+  jobsrv_sse_route_t route;
+
+  (void) state;
+  teardown(NULL);
+  memset(&w, 0, sizeof(w));
+  w.options.bearer_token = "secret";
+  world_open(&w);
+  peer_open(&peer, w.port);
+  jobsrv_sse_route_init(&route);
+  route.method = "GET";
+  route.pattern = "/hooks/{name}";
+  route.handler = named;
+  route.data = "open";
+  route.is_open = 1;
+  assert_ok(jobsrv_sse_route(w.sse, &route));
+  assert_ok(add("POST", "/hooks/{name}", named, "same path"));
+  assert_ok(add("DELETE", "/hooks/*", named, "more paths"));
+  ask_is("GET /hooks/a", 200, "open");
+  ask_is("POST /hooks/a", 401, NULL);
+  ask_is("DELETE /hooks/a", 401, NULL);
+  ask_is("PUT /hooks/a", 405, NULL); /* which is no secret there */
+  ask_is("PUT /hooks/a/b", 401, NULL);
+}
+
 /* ---- middleware ---- */
 
 typedef struct {
@@ -550,6 +575,7 @@ static const struct CMUnitTest tests[] = {
   CASE(two_minutes_are_allowed_unless_told),
   CASE(a_route_may_refuse_by_the_head),
   CASE(an_open_route_asks_for_no_token),
+  CASE(open_is_each_method_by_itself),
   CASE(links_are_passed_in_order),
   CASE(a_request_without_fields_is_answered_through_links),
   CASE(a_link_may_answer),
