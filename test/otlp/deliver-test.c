@@ -604,6 +604,26 @@ static void nonsense_is_no_answer(void **state) {
   exporter_close(&e);
 }
 
+/* As of servers that speak HTTP/1.0: the end of the connection is its end. */
+static void an_answer_may_end_with_its_connection(void **state) {
+  exporter_t e;
+  jobsrv_job_t *job;
+
+  (void) state;
+  job = open_logs(&e);
+  collector_tell(&collector, "{'next': [{'raw': 'HTTP/1.0 200 OK\\r\\n"
+                             "Content-Type: application/json\\r\\n\\r\\n{}'}]}");
+  say(job, 1, 1);
+  exporter_send(&e);
+  assert_int_equal(stats_of(&e).failures, 0);
+  assert_int_equal(stats_of(&e).logs, 1);
+  say(job, 2, 2);
+  exporter_send(&e);
+  assert_int_equal(stats_of(&e).failures, 0);
+  assert_int_equal(stats_of(&e).connects, 2);
+  exporter_close(&e);
+}
+
 static void an_answer_without_an_end_is_cut(void **state) {
   exporter_t e;
   jobsrv_job_t *job;
@@ -725,6 +745,7 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_connection_that_breaks_is_no_answer),
   cmocka_unit_test(one_that_was_dead_already_is_made_anew_at_once),
   cmocka_unit_test(nonsense_is_no_answer),
+  cmocka_unit_test(an_answer_may_end_with_its_connection),
   cmocka_unit_test(an_answer_without_an_end_is_cut),
   cmocka_unit_test(silence_is_no_answer_in_the_end),
   cmocka_unit_test(a_flood_is_bounded_and_what_is_lost_is_told),
