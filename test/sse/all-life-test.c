@@ -134,6 +134,35 @@ static void records_of_many_take_turns(void **state) {
   records_take_turns("/v1/stream?jobs=");
 }
 
+/* More than are looked at in a turn, as none has a log yet. */
+static void a_drain_waits_for_what_is_still_looked_for(void **state) {
+  static const char all[] =
+      "GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  jobsrv_memory_t *client;
+  char newest[40];
+
+  (void) state;
+  w.f.options.max_retained = 3000;
+  world_open(&w);
+  for (int i = 0; i < 3000; i++)
+    assert_ok(jobsrv_job_complete(fixture_begin(&w.f), NULL, 0));
+  snprintf(newest, sizeof(newest), "-g%llu\n",
+           (unsigned long long) fixture_stats(&w.f).events);
+  assert_ok(jobsrv_memory_open(&client, w.sse));
+  jobsrv_memory_window(client, SIZE_MAX);
+  assert_ok(jobsrv_memory_feed(client, all, sizeof(all) - 1));
+  for (int i = 0; world_stats(&w).streams == 0; i++) {
+    assert_true(i < 10);
+    run_turns(&w.f.loop, 1);
+  }
+  assert_ok(jobsrv_drain(w.f.srv, 60000, NULL, NULL));
+  run_turns(&w.f.loop, 60);
+  take(client);
+  assert_non_null(strstr(body, newest));
+  assert_non_null(strstr(body, "\nretry: 2000\n\n\r\n0\r\n\r\n"));
+  jobsrv_memory_free(client);
+}
+
 /* ---- jobs that go ---- */
 
 /* Twice as many as are kept for who does not read. */
@@ -456,6 +485,7 @@ static const struct CMUnitTest tests[] = {
   CASE(threads_may_tell_while_many_are_read),
   CASE(what_may_be_of_others_cuts_nobody),
   CASE(records_of_all_take_turns),
+  CASE(a_drain_waits_for_what_is_still_looked_for),
   CASE(records_of_many_take_turns),
 };
 
