@@ -120,9 +120,10 @@ int jobsrv__conn_has_room(const jobsrv__conn_t *conn) {
           waiting_requests(exchange) < conn->sse->options.max_pipelined);
 }
 
-/* Bytes, 0 at the end or when there is nothing (then `has_eof` tells), or a
-   negative errno. */
-static int64_t receive(jobsrv__conn_t *conn, size_t max) {
+/* Bytes, no more than the buffer holds, 0 at the end or when there is nothing
+   (then `has_eof` tells), or a negative errno. */
+static int64_t receive(jobsrv__conn_t *conn, size_t most) {
+  size_t max = most < JOBSRV__READ_SIZE ? most : JOBSRV__READ_SIZE;
   int64_t n = conn->io->read(conn, conn->sse->read_buffer, max);
 
   if (n != UV_EOF)
