@@ -101,7 +101,8 @@ static void on_waited(jobsrv__request_t *request, jobsrv_job_t *job) {
   jobsrv__respond_record(request, 200, location, job);
 }
 
-/* Answers now, or as the client prefers when the job has ended. */
+/* Answers now, or as the client prefers when the job has ended, which is told
+   by its record: of one that was there, to who may read it. */
 static void respond_or_wait(jobsrv__request_t *request,
                             int status,
                             jobsrv_job_t *job) {
@@ -113,15 +114,14 @@ static void respond_or_wait(jobsrv__request_t *request,
     jobsrv__stream_created(request, job);
     return;
   }
-  if (seconds == 0) {
-    respond_created(request, status, job);
-    return;
-  }
+  jobsrv_job_ref(job); /* whatever the hook does to it */
   len = jobsrv__format(applied, sizeof(applied), "wait=%u", seconds);
-  if (jobsrv__put_header(request, "Preference-Applied",
+  if (seconds == 0 || !(request->has_made || jobsrv__may_read(request, job)) ||
+      jobsrv__put_header(request, "Preference-Applied",
                          jobsrv__span(applied, len)) != 0 ||
       jobsrv__hold(request, job, JOBSRV_STATE_MAX, seconds, on_waited) != 0)
     respond_created(request, status, job); /* a preference, no more */
+  jobsrv_job_unref(job);
 }
 
 static void respond_made(jobsrv__request_t *request,
@@ -197,8 +197,9 @@ static jobsrv_job_t *find_holder(jobsrv__request_t *request,
       jobsrv_find_unique(request->sse->srv, spec->operation, spec->unique_key,
                          &job) != 0)
     return NULL;
-  if (jobsrv__may_read(request, job))
-    jobsrv_job_id(job, id);
+  jobsrv_job_id(job, id); /* now, whatever the hook does to it */
+  if (!jobsrv__may_read(request, job))
+    *id = '\0';
   return job;
 }
 

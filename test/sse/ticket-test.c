@@ -274,6 +274,40 @@ static void a_key_that_comes_again_brings_none_to_who_may_not_watch(
   assert_null(strstr(peer.text, "ticket"));
 }
 
+static jobsrv_sse_grant_t deny_reading(jobsrv_sse_request_t *request,
+                                       jobsrv_sse_verb_t verb,
+                                       jobsrv_job_t *job,
+                                       void *data) {
+  (void) request;
+  (void) job;
+  (void) data;
+  return verb == JOBSRV_SSE_READ ? JOBSRV_SSE_DENY : JOBSRV_SSE_ALLOW;
+}
+
+/* Nor what has become of the job, to who may not read that. */
+static void a_key_that_comes_again_does_not_show_the_record(void **state) {
+  static const char fields[] =
+      TOKEN JSON_TYPE "Idempotency-Key: k\r\nPrefer: wait=9\r\n";
+  static const char work[] = "{\"operation\":\"work\"}";
+  char id[JOBSRV_ID_SIZE];
+  jobsrv_job_t *job;
+
+  (void) state;
+  assert_int_equal(ask(&w, &peer, "POST /v1/jobs",
+                       TOKEN JSON_TYPE "Idempotency-Key: k\r\n", work), 202);
+  assert_true(peer_job_id(&peer, id));
+  assert_ok(jobsrv_find(w.f.srv, id, &job));
+  assert_ok(jobsrv_job_complete(job, "{\"a\":\"mine\"}", 12));
+  assert_int_equal(ask(&w, &peer, "POST /v1/jobs", fields, work), 200);
+  assert_contains(peer.text, "mine");
+  assert_contains(peer.text, "Preference-Applied");
+  jobsrv_sse_authorise(w.sse, deny_reading, NULL);
+  assert_int_equal(ask(&w, &peer, "POST /v1/jobs", fields, work), 200);
+  assert_contains(peer.text, id);
+  assert_null(strstr(peer.text, "mine"));
+  assert_null(strstr(peer.text, "Preference-Applied"));
+}
+
 static void where_all_may_watch_there_are_none_in_the_answer(void **state) {
   (void) state;
   teardown(NULL);
@@ -314,6 +348,7 @@ static const struct CMUnitTest tests[] = {
   CASE(the_hook_decides_on_tickets_and_not_on_their_use),
   CASE(a_job_that_is_found_has_one_for_who_may_watch_it),
   CASE(a_key_that_comes_again_brings_none_to_who_may_not_watch),
+  CASE(a_key_that_comes_again_does_not_show_the_record),
   CASE(where_all_may_watch_there_are_none_in_the_answer),
   CASE(used_tickets_do_not_pile_up),
 };
