@@ -225,6 +225,7 @@ typedef struct {
   FILE *file; /* NULL: in `text` */
   char *text;
   size_t len;
+  size_t cap;
 } secret_sink_t;
 
 static inline void secret_sink_add(secret_sink_t *sink,
@@ -232,8 +233,11 @@ static inline void secret_sink_add(secret_sink_t *sink,
                                    size_t len) {
   if (text == NULL)
     return;
-  sink->text = realloc(sink->text, sink->len + len + 2);
-  assert_non_null(sink->text);
+  if (sink->cap < sink->len + len + 2) {
+    sink->cap = 2 * (sink->len + len + 2);
+    sink->text = realloc(sink->text, sink->cap);
+    assert_non_null(sink->text);
+  }
   memcpy(sink->text + sink->len, text, len);
   sink->text[sink->len + len] = '\n';
   sink->text[sink->len + len + 1] = '\0';

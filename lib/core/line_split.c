@@ -102,7 +102,8 @@ void jobsrv__lines_added(jobsrv__lines_t *lines, size_t n) {
     text += cut;
     len -= cut;
   }
-  memmove(lines->data, text, len);
+  if (text != lines->data)
+    memmove(lines->data, text, len);
   lines->len = len;
   lines->scanned = len;
 }

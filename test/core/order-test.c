@@ -2,7 +2,7 @@
 
 /*
  * Rows 16 and 17 together: what starts next, in random company, against a
- * model that looks at every job for every question.
+ * model that looks at every job for every start.
  */
 
 #include "starts.h"
@@ -11,7 +11,8 @@
 
 #include <stdio.h>
 
-enum { OPS = 4, PRIORITIES = 5, JOBS = 400, QUEUED = 60, STEPS = 10000 };
+enum { OPS = 4, GROUPS = 4, PRIORITIES = 5 };
+enum { JOBS = 400, QUEUED = 60, STEPS = 10000 };
 
 typedef struct {
   jobsrv_job_t *job; /* NULL: a free place */
@@ -33,11 +34,15 @@ typedef struct {
   uint32_t server_cap;
   int mood; /* how much of what comes is critical, in 8 */
   int starts_owed; /* that a count has brought about */
+  uint64_t weight;           /* of all that run, by look() */
+  uint64_t weight_in[OPS];
+  int group_runs[GROUPS];
+  const mjob *first[OPS][PRIORITIES]; /* of those that may go */
 } world;
 
 static const char *const op_names[OPS] = { "any", "one", "three", "six" };
 static const uint32_t op_caps[OPS] = { 0, 1, 3, 6 };
-static const char *const group_names[] = { NULL, "a", "b", "c" };
+static const char *const group_names[GROUPS] = { NULL, "a", "b", "c" };
 
 static uint32_t roll(world *w, uint32_t n) {
   w->seed = w->seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
@@ -45,23 +50,6 @@ static uint32_t roll(world *w, uint32_t n) {
 }
 
 /* ---- the model ---- */
-
-static uint64_t weight_in(const world *w, int op) {
-  uint64_t sum = 0;
-
-  for (const mjob *j = w->jobs; j < w->jobs + JOBS; j++)
-    if (j->job != NULL && j->runs && (op < 0 || j->op == op))
-      sum += j->weight;
-  return sum;
-}
-
-static int room(uint64_t sum, uint32_t cap, const mjob *j) {
-  return cap == 0 || sum == 0 || sum + j->weight <= cap;
-}
-
-static int room_in_op(const world *w, const mjob *j) {
-  return room(weight_in(w, j->op), op_caps[j->op], j);
-}
 
 static int waits(const mjob *j) {
   return j->job != NULL && !j->runs;
@@ -71,28 +59,44 @@ static int waits(const mjob *j) {
 static int free_to_go(const world *w, const mjob *j) {
   if (!waits(j))
     return 0;
-  if (op_caps[j->op] != 0 && weight_in(w, j->op) >= op_caps[j->op])
+  if (op_caps[j->op] != 0 && w->weight_in[j->op] >= op_caps[j->op])
     return 0;
-  for (const mjob *k = w->jobs; k < w->jobs + JOBS; k++)
-    if (k->job != NULL && k->runs && j->group != 0 && k->group == j->group)
-      return 0;
-  return 1;
+  return j->group == 0 || !w->group_runs[j->group];
 }
 
-static const mjob *first_of(const world *w, int op, int priority) {
-  const mjob *first = NULL;
+/* What all that follows asks about: it holds until a job starts or ends. */
+static void look(world *w) {
+  w->weight = 0;
+  memset(w->weight_in, 0, sizeof(w->weight_in));
+  memset(w->group_runs, 0, sizeof(w->group_runs));
+  memset(w->first, 0, sizeof(w->first));
+  for (const mjob *j = w->jobs; j < w->jobs + JOBS; j++) {
+    if (j->job == NULL || !j->runs)
+      continue;
+    w->weight += j->weight;
+    w->weight_in[j->op] += j->weight;
+    w->group_runs[j->group] = 1;
+  }
+  for (const mjob *j = w->jobs; j < w->jobs + JOBS; j++) {
+    const mjob **first = &w->first[j->op][j->priority];
 
-  for (const mjob *j = w->jobs; j < w->jobs + JOBS; j++)
-    if (j->op == op && j->priority == priority && free_to_go(w, j) &&
-        (first == NULL || j->since < first->since))
-      first = j;
-  return first;
+    if (free_to_go(w, j) && (*first == NULL || j->since < (*first)->since))
+      *first = j;
+  }
+}
+
+static int room(uint64_t sum, uint32_t cap, const mjob *j) {
+  return cap == 0 || sum == 0 || sum + j->weight <= cap;
+}
+
+static int room_in_op(const world *w, const mjob *j) {
+  return room(w->weight_in[j->op], op_caps[j->op], j);
 }
 
 /* A lower priority of the operation, and no other, was passed too often. */
 static int kept_back(const world *w, int op, int priority) {
   for (int p = PRIORITIES - 1; p > 0; p--)
-    if (first_of(w, op, p) != NULL && w->op_passed[op][p] >= 16)
+    if (w->first[op][p] != NULL && w->op_passed[op][p] >= 16)
       return p < priority;
   return 0;
 }
@@ -102,12 +106,12 @@ static const mjob *offer(const world *w, int op, int priority) {
   const mjob *j;
 
   for (int p = PRIORITIES - 1; p > priority; p--)
-    if (first_of(w, op, p) != NULL && !room_in_op(w, first_of(w, op, p)) &&
+    if (w->first[op][p] != NULL && !room_in_op(w, w->first[op][p]) &&
         !kept_back(w, op, p))
       return NULL;
   if (kept_back(w, op, priority))
     return NULL;
-  j = first_of(w, op, priority);
+  j = w->first[op][priority];
   return j != NULL && room_in_op(w, j) ? j : NULL;
 }
 
@@ -125,7 +129,8 @@ static const mjob *candidate(const world *w, int priority) {
 static mjob *choose(world *w) {
   const mjob *chosen = NULL;
 
-  if (weight_in(w, -1) >= w->server_cap)
+  look(w);
+  if (w->weight >= w->server_cap)
     return NULL;
   for (int p = PRIORITIES - 1; p > 0 && chosen == NULL; p--)
     if (w->passed[p] >= 16)
@@ -133,7 +138,7 @@ static mjob *choose(world *w) {
   w->starts_owed += chosen != NULL;
   for (int p = PRIORITIES - 1; p > 0 && chosen == NULL; p--)
     chosen = candidate(w, p);
-  if (chosen == NULL || !room(weight_in(w, -1), w->server_cap, chosen))
+  if (chosen == NULL || !room(w->weight, w->server_cap, chosen))
     return NULL;
   return &w->jobs[chosen - w->jobs];
 }
@@ -145,7 +150,7 @@ static void count(world *w, const mjob *chosen) {
   for (int p = chosen->priority - 1; p > 0; p--) {
     const mjob *c = candidate(w, p);
 
-    first = first_of(w, chosen->op, p);
+    first = w->first[chosen->op][p];
     w->passed[p] += c != NULL;
     if (first == NULL || stop)
       continue;
@@ -215,7 +220,7 @@ static void act_submit(world *w) {
   j->op = (int) roll(w, OPS);
   j->priority = (int) roll(w, 8) < w->mood ? 4 : 1 + (int) roll(w, 4);
   j->weight = roll(w, 6) == 0 ? 1 + roll(w, 9) : 1;
-  j->group = roll(w, 3) == 0 ? (int) roll(w, 4) : 0;
+  j->group = roll(w, 3) == 0 ? (int) roll(w, GROUPS) : 0;
   j->runs = 0;
   j->since = ++w->time;
   j->job = starts_job(&w->s, op_names[j->op], 'x', j->priority, j->weight,

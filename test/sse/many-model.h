@@ -276,11 +276,12 @@ static inline void model_frame(model_t *m, client_t *c, char *text) {
 
 static inline void model_frames(model_t *m, client_t *c) {
   const char *mark = c->is_lines ? "\n" : "\n\n";
+  const char *all = c->body + c->len;
   char *from = c->body;
   char *end;
 
-  c->body[c->len] = '\0';
-  while ((end = strstr(from, mark)) != NULL) {
+  while ((end = memmem(from, (size_t) (all - from), mark, strlen(mark))) !=
+         NULL) {
     *end = '\0';
     model_frame(m, c, from);
     from = end + strlen(mark);
@@ -303,8 +304,12 @@ static inline int model_unchunk(client_t *c) {
 
   while (c->raw_len - at >= JOBSRV_CHUNK_HEAD || (c->raw_len - at >= 5 &&
          memcmp(c->raw + at, "0\r\n\r\n", 5) == 0)) {
-    size_t size = strtoul(c->raw + at, NULL, 16);
+    char digits[7] = "";
+    size_t size;
 
+    /* sanitizers measure a text that is read from */
+    memcpy(digits, c->raw + at, c->raw_len - at < 6 ? c->raw_len - at : 6);
+    size = strtoul(digits, NULL, 16);
     is_last = size == 0;
     if (is_last || c->raw_len - at < size + 10)
       break;

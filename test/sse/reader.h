@@ -26,25 +26,13 @@ typedef struct {
   int is_whole;     /* gzip's trailer has come, and was right */
 } reader_t;
 
-static inline watcher_t *reader_buffers(void) {
-  watcher_t *watcher = calloc(1, sizeof(*watcher));
-
-  assert_non_null(watcher);
-  watcher->fd = -1;
-  watcher->raw = malloc(WATCHER_RAW);
-  watcher->body = malloc(WATCHER_RAW);
-  assert_non_null(watcher->raw);
-  assert_non_null(watcher->body);
-  return watcher;
-}
-
 /* One that is given what was received, and has no connection. */
 static inline reader_t *reader_new(void) {
   reader_t *reader = calloc(1, sizeof(*reader));
 
   assert_non_null(reader);
-  reader->wire = reader_buffers();
-  reader->plain = reader_buffers();
+  reader->wire = watcher_new();
+  reader->plain = watcher_new();
   /* gzip alone: its checksum and length are looked at */
   assert_int_equal(inflateInit2(&reader->z, 16 + MAX_WBITS), Z_OK);
   return reader;
