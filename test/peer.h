@@ -69,14 +69,29 @@ static inline void peer_recv(peer_t *peer) {
 typedef struct {
   peer_t *peer;
   const char *part;
+  size_t seen; /* of the text: where `part` does not begin */
+  int found;
 } peer_wait_t;
+
+/* Only in what has come since, as there can be much. */
+static inline void peer_search(peer_wait_t *wait) {
+  const char *text = wait->peer->text;
+  size_t len = wait->peer->len;
+  size_t size = strlen(wait->part);
+
+  wait->found = memmem(text + wait->seen, len - wait->seen, wait->part,
+                       size) != NULL;
+  if (len - wait->seen >= size)
+    wait->seen = len - size + (size > 0);
+}
 
 static inline int peer_has_it(void *data) {
   peer_wait_t *wait = data;
 
   peer_recv(wait->peer);
-  return wait->peer->eof ||
-         (wait->part != NULL && strstr(wait->peer->text, wait->part) != NULL);
+  if (wait->part != NULL && !wait->found)
+    peer_search(wait);
+  return wait->peer->eof || wait->found;
 }
 
 /* 1 when `part` has come; 0 when the connection ended, or after `ms`. */
@@ -84,10 +99,10 @@ static inline int peer_wait(peer_t *peer,
                             loop_t *loop,
                             const char *part,
                             uint64_t ms) {
-  peer_wait_t wait = { peer, part };
+  peer_wait_t wait = { peer, part, 0, 0 };
 
   (void) run_until(loop, peer_has_it, &wait, ms);
-  return part != NULL ? strstr(peer->text, part) != NULL : peer->eof;
+  return part != NULL ? wait.found : peer->eof;
 }
 
 static inline void peer_post(peer_t *peer, const char *body) {
