@@ -611,8 +611,9 @@ static void an_answer_may_end_with_its_connection(void **state) {
 
   (void) state;
   job = open_logs(&e);
-  collector_tell(&collector, "{'next': [{'raw': 'HTTP/1.0 200 OK\\r\\n"
-                             "Content-Type: application/json\\r\\n\\r\\n{}'}]}");
+  collector_tell(&collector,
+                 "{'next': [{'raw': 'HTTP/1.0 200 OK\\r\\n"
+                 "Content-Type: application/json\\r\\n\\r\\n{}'}]}");
   say(job, 1, 1);
   exporter_send(&e);
   assert_int_equal(stats_of(&e).failures, 0);

@@ -377,6 +377,51 @@ static jobsrv_sse_grant_t acting(jobsrv_sse_request_t *request,
   return JOBSRV_SSE_ALLOW;
 }
 
+enum { CROWD = 300 };
+
+static jobsrv_sse_grant_t every_other(jobsrv_sse_request_t *request,
+                                      jobsrv_sse_verb_t verb,
+                                      jobsrv_job_t *job,
+                                      void *data) {
+  (void) request;
+  if (verb == JOBSRV_SSE_EVENTS)
+    return JOBSRV_SSE_ALLOW;
+  ++*(int *) data;
+  return *(const int *) jobsrv_job_data(job) % 2 == 0 ? JOBSRV_SSE_ALLOW
+                                                      : JOBSRV_SSE_DENY;
+}
+
+/* Once about each, however many there are. */
+static void a_hook_is_asked_once_about_each_of_a_crowd(void **state) {
+  static jobsrv_job_t *jobs[CROWD];
+  static int numbers[CROWD];
+  jobsrv_memory_t *client;
+  jobsrv_spec_t spec;
+  int asked = 0;
+
+  (void) state;
+  world_open(&w);
+  jobsrv_sse_authorise(w.sse, every_other, &asked);
+  client = ask_for("/v1/events", SIZE_MAX);
+  for (int round = 1; round <= 2; round++) {
+    for (int i = 0; i < CROWD; i++) {
+      jobsrv_spec_init(&spec);
+      numbers[i] = i;
+      spec.data = &numbers[i];
+      if (round == 1)
+        assert_ok(jobsrv_begin(w.f.srv, &spec, &jobs[i]));
+      assert_ok(jobsrv_narrate(jobs[i], "say", "%s in round %d",
+                               i % 2 == 0 ? "shown" : "hidden", round));
+    }
+    run_turns(&w.f.loop, CROWD * 2);
+    take(client);
+    assert_int_equal(count("shown in round "), round * CROWD / 2);
+    assert_int_equal(count("hidden in round "), 0);
+    assert_int_equal(asked, CROWD);
+  }
+  jobsrv_memory_free(client);
+}
+
 static void a_hook_may_tell_and_end_what_it_is_asked_about(void **state) {
   jobsrv_job_t *jobs[JOBS];
   jobsrv_memory_t *client;
@@ -494,6 +539,7 @@ static const struct CMUnitTest tests[] = {
   CASE(lag_may_break_a_stream_of_all),
   CASE(lag_may_break_a_stream_of_many),
   CASE(what_was_gone_before_is_no_lag),
+  CASE(a_hook_is_asked_once_about_each_of_a_crowd),
   CASE(a_hook_may_tell_and_end_what_it_is_asked_about),
   CASE(a_hook_may_close_the_server),
   CASE(threads_may_tell_while_many_are_read),
