@@ -272,6 +272,42 @@ static void a_given_descriptor_is_taken_or_left(void **state) {
   each_call(try_given, 8);
 }
 
+/* As a super-server hands it over: whoever takes it leaves 0 to 2 alone. */
+static void try_standard_input(long n) {
+  jobsrv_sse_options_t options;
+  scene_t s;
+  int saved = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10);
+  int fd = listener();
+  int ends[2];
+  int err;
+
+  assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+  scene_open(&s);
+  jobsrv_sse_options_init(&options);
+  assert_ok(jobsrv_sse_new(&s.sse, s.srv, &options));
+  assert_int_equal(dup2(fd, STDIN_FILENO), STDIN_FILENO);
+  calls_fail(n);
+  err = jobsrv_sse_listen(s.sse, "fd:0");
+  refused_or_done("listen", err, atomic_load(&calls_hit));
+  assert_int_equal(dup2(ends[0], STDIN_FILENO), STDIN_FILENO);
+  err = jobsrv_sse_adopt(s.sse, STDIN_FILENO, NULL, 0);
+  refused_or_done("adopt", err, calls_end());
+  (void) close(STDIN_FILENO); /* taken or not */
+  if (saved >= 0)
+    assert_int_equal(dup2(saved, STDIN_FILENO), STDIN_FILENO);
+  scene_close(&s);
+  close(ends[0]);
+  close(ends[1]);
+  close(fd);
+  if (saved >= 0)
+    close(saved);
+}
+
+static void standard_input_is_taken_or_left(void **state) {
+  (void) state;
+  each_call(try_standard_input, 8);
+}
+
 /* ---- a stream ---- */
 
 typedef struct {
@@ -440,6 +476,40 @@ static void a_time_of_day_is_kept_or_refused(void **state) {
   each_call(try_time, 2);
 }
 
+/* What is refused has changed nothing. */
+static void try_edit(long n) {
+  scene_t s;
+  jobsrv_edit_t edit;
+  jobsrv_spec_t spec;
+  jobsrv_job_t *job;
+  size_t len;
+  int err;
+
+  scene_open(&s);
+  jobsrv_spec_init(&spec);
+  spec.operation = "at_once";
+  spec.delay_ms = 3600000;
+  spec.payload = "{\"a\":1}";
+  assert_ok(jobsrv_submit(s.srv, &spec, NULL, &job));
+  jobsrv_edit_init(&edit);
+  edit.run_at_wall_ns = jobsrv_wall_now(s.srv) + UINT64_C(7200000000000);
+  edit.payload = "{\"b\":22}";
+  calls_fail(n);
+  err = jobsrv_job_edit(job, &edit, NULL);
+  refused_or_done("edit", err, calls_end());
+  assert_string_equal(jobsrv_job_payload(job, &len),
+                      err == 0 ? "{\"b\":22}" : "{\"a\":1}");
+  assert_int_equal(jobsrv_job_state(job), JOBSRV_STATE_SCHEDULED);
+  assert_ok(jobsrv_job_edit(job, &edit, NULL));
+  assert_string_equal(jobsrv_job_payload(job, &len), "{\"b\":22}");
+  scene_close(&s);
+}
+
+static void an_edit_is_made_whole_or_not_at_all(void **state) {
+  (void) state;
+  each_call(try_edit, 2);
+}
+
 /* ---- sinks that block ---- */
 
 static void try_sinks(long n) {
@@ -502,10 +572,12 @@ static const struct CMUnitTest tests[] = {
   cmocka_unit_test(a_server_starts_or_is_as_before),
   cmocka_unit_test(a_listener_is_there_or_not),
   cmocka_unit_test(a_given_descriptor_is_taken_or_left),
+  cmocka_unit_test(standard_input_is_taken_or_left),
   cmocka_unit_test(a_stream_goes_on_wherever_it_can),
   cmocka_unit_test(a_thread_operation_ends_all_the_same),
   cmocka_unit_test(a_process_operation_ends_all_the_same),
   cmocka_unit_test(a_time_of_day_is_kept_or_refused),
+  cmocka_unit_test(an_edit_is_made_whole_or_not_at_all),
   cmocka_unit_test(a_sink_is_there_or_not),
 };
 

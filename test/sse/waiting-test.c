@@ -126,6 +126,35 @@ static void several_may_wait_for_one(void **state) {
   run_turns(&w.f.loop, 5);
 }
 
+/* In whatever order they come and go. */
+static void those_who_break_off_are_not_waited_with(void **state) {
+  static peer_t peers[4];
+  struct linger at_once = { .l_onoff = 1 };
+  jobsrv_job_t *job = post_job(&w, &peer, "work");
+  char text[300];
+
+  (void) state;
+  snprintf(text, sizeof(text), "%s HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           line_of("GET", job, "?wait=60"));
+  for (int i = 0; i < 4; i++) {
+    peer_open(&peers[i], w.port);
+    peer_send(&peers[i], text);
+    run_turns(&w.f.loop, 5);
+  }
+  for (int i = 1; i < 4; i += 2) { /* one between others, and the last */
+    assert_int_equal(setsockopt(peers[i].fd, SOL_SOCKET, SO_LINGER, &at_once,
+                                sizeof(at_once)), 0);
+    peer_close(&peers[i]);
+    run_turns(&w.f.loop, 10);
+  }
+  assert_int_equal(world_stats(&w).connections, 3);
+  assert_ok(jobsrv_job_complete(job, NULL, 0));
+  for (int i = 0; i < 4; i += 2) {
+    assert_true(peer_wait(&peers[i], &w.f.loop, "\"completed\"", 5000));
+    peer_close(&peers[i]);
+  }
+}
+
 static void what_is_no_wait_is_refused(void **state) {
   static const char *const queries[] = {
     "?wait=0", "?wait=61", "?wait=", "?wait=x", "?wait=-1", "?wait=1.5",
@@ -300,6 +329,7 @@ static const struct CMUnitTest tests[] = {
   CASE(it_comes_at_once_when_the_state_is_another),
   CASE(a_job_that_has_ended_is_not_waited_for),
   CASE(several_may_wait_for_one),
+  CASE(those_who_break_off_are_not_waited_with),
   CASE(what_is_no_wait_is_refused),
   CASE(a_transport_may_close_while_one_waits),
   CASE(nothing_is_waited_for_past_the_time_for_an_answer),
