@@ -264,6 +264,17 @@ static int readable(const jobsrv_tail_t *tail) {
          tail->progress_after < logs->tails.tick;
 }
 
+/* When the turn's looks were used up: who had them is not the first to have
+   the next turn's. */
+static void let_others_look_first(jobsrv__tails_t *tails) {
+  jobsrv_tail_t *first = tails->all.next;
+
+  if (tails->looks > 0 || first == &tails->all)
+    return;
+  ring_remove(first);
+  ring_add(&tails->all, first);
+}
+
 void jobsrv__tails_tell(jobsrv_t *srv) {
   jobsrv__tails_t *tails;
   jobsrv_tail_t *tail;
@@ -292,6 +303,7 @@ void jobsrv__tails_tell(jobsrv_t *srv) {
   if (srv->narration == NULL)
     return;
   tails->telling = 0;
+  let_others_look_first(tails);
   let_go(srv);
 }
 

@@ -141,7 +141,8 @@ static void leave_one_out(jobsrv__ahead_t *ahead, jobsrv__next_t next) {
     sift_up(ahead, ahead->n - 1);
   }
   ahead->lacks = 1;
-  ahead->horizon = number - 1;
+  if (number - 1 < ahead->horizon)
+    ahead->horizon = number - 1;
 }
 
 static void put_place(const jobsrv_tail_t *tail,
@@ -201,7 +202,8 @@ static int open_log(jobsrv_tail_t *tail, jobsrv_job_t *job) {
   tails->looks -= tails->looks < OPENING_COSTS ? tails->looks : OPENING_COSTS;
   if (jobsrv__log_open(job) == 0)
     return 1;
-  jobsrv__tails_forgotten(job, newest);
+  if (newest > tail->gone && (tail->hides == NULL || !tail->hides(tail, job)))
+    tail->gone = newest; /* others may have memory for it */
   return 0;
 }
 

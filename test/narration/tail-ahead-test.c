@@ -114,7 +114,62 @@ static void those_that_go_all_at_once_take_turns(void **state) {
   world_close(&world);
 }
 
+static void on_news(jobsrv_tail_t *tail) {
+  (void) jobsrv_tail_peek(tail, &job, &entry, &gap);
+}
+
+static void tails_look_by_turns(void **state) {
+  enum { MANY = 20000 };
+  jobsrv_tail_t tails[3] = { { 0 } };
+  world_t world;
+
+  (void) state;
+  world_init(&world);
+  world.options.max_jobs = MANY;
+  world_start(&world);
+  for (int i = 0; i < MANY; i++)
+    begin_job(&world);
+  for (int i = 0; i < 3; i++)
+    assert_ok(jobsrv_tail_attach(&tails[i], world.srv, 0, on_news));
+  for (int i = 0; i < 4; i++)
+    world_turn(&world);
+  for (int i = 0; i < 3; i++) {
+    assert_true(tails[i].ahead->is_walking);
+    assert_true(tails[i].ahead->walked > 0);
+    jobsrv_tail_detach(&tails[i]);
+  }
+  world_close(&world);
+}
+
 /* ---- without memory ---- */
+
+static void what_one_has_no_memory_for_others_read(void **state) {
+  jobsrv_tail_t one = { 0 };
+  jobsrv_tail_t other = { 0 };
+  world_t world;
+
+  (void) state;
+  world_open(&world);
+  begin_job(&world);
+  begin_job(&world);
+  assert_ok(jobsrv_tail_attach(&one, world.srv, 0, NULL));
+  assert_ok(jobsrv_tail_attach(&other, world.srv, 0, NULL));
+  jobsrv_faults_fail(&world.faults, 0, UINT64_MAX);
+  assert_int_equal(next(&one), JOBSRV_READ_GAP);
+  assert_null(job);
+  jobsrv_faults_fail(&world.faults, 0, 0);
+  for (uint64_t number = 1; number <= newest(&world); number++) {
+    assert_int_equal(next(&other), JOBSRV_READ_EVENTS);
+    assert_int_equal(entry.server_seq, number);
+  }
+  assert_int_equal(next(&other), JOBSRV_READ_NOTHING);
+  jobsrv_tail_detach(&one);
+  jobsrv_tail_detach(&other);
+  assert_ok(jobsrv_tail_attach(&other, world.srv, 1, NULL));
+  assert_int_equal(next(&other), JOBSRV_READ_EVENTS);
+  jobsrv_tail_detach(&other);
+  world_close(&world);
+}
 
 static void without_memory_what_is_ahead_is_found_in_parts(void **state) {
   enum { FEW = 100 };
@@ -362,6 +417,8 @@ static void jobs_that_are_hidden_go_untold(void **state) {
 static const struct CMUnitTest tests[] = {
   cmocka_unit_test(all_jobs_are_looked_at_over_turns),
   cmocka_unit_test(those_that_go_all_at_once_take_turns),
+  cmocka_unit_test(tails_look_by_turns),
+  cmocka_unit_test(what_one_has_no_memory_for_others_read),
   cmocka_unit_test(without_memory_what_is_ahead_is_found_in_parts),
   cmocka_unit_test(jobs_may_do_anything_while_it_looks),
   cmocka_unit_test(jobs_that_are_hidden_go_untold),
