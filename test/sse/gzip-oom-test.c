@@ -157,13 +157,28 @@ static const struct CMUnitTest tests[] = {
 
 #else
 
-static void there_is_none_without_zlib(void **state) {
+static void what_is_refused_without_zlib_leaves_nothing(void **state) {
+  static world w;
+  jobsrv_faults_t faults;
+  jobsrv_sse_t *sse = NULL;
+  uint64_t before;
+
   (void) state;
-  skip();
+  assert_ok(jobsrv_faults_init(&faults));
+  w.f.options.alloc = &faults.alloc;
+  world_open(&w);
+  before = jobsrv_faults_live(&faults);
+  w.options.gzip = 1;
+  assert_err(jobsrv_sse_new(&sse, w.f.srv, &w.options), JOBSRV_EOPTIONS);
+  assert_null(sse);
+  assert_int_equal(jobsrv_faults_live(&faults), before);
+  world_close(&w);
+  assert_int_equal(jobsrv_faults_live(&faults), 0);
+  jobsrv_faults_free(&faults);
 }
 
 static const struct CMUnitTest tests[] = {
-  cmocka_unit_test(there_is_none_without_zlib),
+  cmocka_unit_test(what_is_refused_without_zlib_leaves_nothing),
 };
 
 #endif

@@ -355,10 +355,10 @@ static void a_route_may_refuse_by_the_head(void **state) {
   assert_int_equal(ask(&w, &peer, "POST /small", "", "1"), 200);
 }
 
-static void an_open_route_asks_for_no_token(void **state) {
+/* A server that asks for a token, but for one route. */
+static void open_for_get(const char *pattern) {
   jobsrv_sse_route_t route;
 
-  (void) state;
   teardown(NULL);
   memset(&w, 0, sizeof(w));
   w.options.bearer_token = "secret";
@@ -366,11 +366,16 @@ static void an_open_route_asks_for_no_token(void **state) {
   peer_open(&peer, w.port);
   jobsrv_sse_route_init(&route);
   route.method = "GET";
-  route.pattern = "/open";
+  route.pattern = pattern;
   route.handler = named;
   route.data = "open";
   route.is_open = 1;
   assert_ok(jobsrv_sse_route(w.sse, &route));
+}
+
+static void an_open_route_asks_for_no_token(void **state) {
+  (void) state;
+  open_for_get("/open");
   assert_ok(add("GET", "/closed", named, "closed"));
   ask_is("GET /open", 200, "open");
   ask_is("GET /closed", 401, NULL);
@@ -380,21 +385,8 @@ static void an_open_route_asks_for_no_token(void **state) {
 }
 
 static void open_is_each_method_by_itself(void **state) {
-  jobsrv_sse_route_t route;
-
   (void) state;
-  teardown(NULL);
-  memset(&w, 0, sizeof(w));
-  w.options.bearer_token = "secret";
-  world_open(&w);
-  peer_open(&peer, w.port);
-  jobsrv_sse_route_init(&route);
-  route.method = "GET";
-  route.pattern = "/hooks/{name}";
-  route.handler = named;
-  route.data = "open";
-  route.is_open = 1;
-  assert_ok(jobsrv_sse_route(w.sse, &route));
+  open_for_get("/hooks/{name}");
   assert_ok(add("POST", "/hooks/{name}", named, "same path"));
   assert_ok(add("DELETE", "/hooks/*", named, "more paths"));
   ask_is("GET /hooks/a", 200, "open");
